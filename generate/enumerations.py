@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from generate.kubernetes_types import GROUP_VERSIONS
+from generate.kubernetes_types import RELEASE as SERVED
 from generate.wire_fields import (
     FIELD,
     IMPORT,
@@ -25,8 +26,9 @@ from generate.wire_fields import (
 )
 
 OUTPUT: Final = Path(__file__).parents[1] / "src/crossfade_local/apiserver/discovery/enumerations.txt"
+_MODULES: Final = SERVED.replace("v1.", "v0.")
 _HEADER: Final = f"""\
-# Values that fields may have; made by `make enumerations` from Kubernetes' Go modules {RELEASE}.
+# Values that fields may have; made by `make enumerations` from Kubernetes' Go modules {_MODULES}.
 # definition field enumeration           A [] behind the field: it is that of the items of a list.
 # enumeration "value" what it stands for
 """
@@ -34,6 +36,7 @@ _ENUMERATION: Final = re.compile(r"^// \+enum$(?:\n//.*)*\ntype (\w+) string$", 
 _CONSTANT: Final = re.compile(
     r'((?:^\t*//.*\n)*)^(?:const |\t)(\w+) +(\w+) *= *"([^"]*)"', re.MULTILINE
 )  # comment, name, type, value
+_CONVERTED: Final = re.compile(r'((?:^\t*//.*\n)*)^\t(\w+) *= *(\w+)\("([^"]*)"\)$', re.MULTILINE)
 _COMMENT: Final = re.compile(r"^\s*//.*\n", re.MULTILINE)
 _OTHER_PREFIXES: Final = {
     "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.",
@@ -49,7 +52,11 @@ class _Package(NamedTuple):
 
 
 def main() -> None:
-    packages = {prefix: _read(folder_of(module) / folder) for prefix, module, folder in PACKAGES if _is_served(prefix)}
+    packages = {
+        prefix: _read(folder_of(module.replace(RELEASE, _MODULES)) / folder)
+        for prefix, module, folder in PACKAGES
+        if _is_served(prefix)
+    }
     fields = list(_fields_of(packages))
     lines = [f"{_definition(prefix)}.{struct} {field} {enumeration}" for prefix, struct, field, enumeration in fields]
     lines += _values(packages, {enumeration for *_, enumeration in fields})
@@ -65,7 +72,7 @@ def _is_served(prefix: str) -> bool:
 def _read(folder: Path) -> _Package:
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(sources(folder)))
     values: dict[str, dict[str, str]] = {name: {} for name in _ENUMERATION.findall(text)}
-    for comment, name, kind, value in _CONSTANT.findall(text):
+    for comment, name, kind, value in (*_CONSTANT.findall(text), *_CONVERTED.findall(text)):
         if kind in values:
             values[kind][value] = _meaning(name, comment)
     return _Package(_COMMENT.sub("", text), values)

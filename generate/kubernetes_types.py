@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 OUTPUT: Final = "kubernetes.json.gz"
+RELEASE: Final = "v1.36.0"
+"""The Kubernetes that the server says it is."""
 FORMAT: Final = 3
 """Raised when the shape of the output or what is in it changes, so that an older file is made anew."""
 
@@ -57,7 +59,7 @@ _ALSO: Final = (
 
 def generate(target: Path) -> None:
     """Write the file into `target`, unless one of the same source and format is there."""
-    source = _newest_definitions()
+    source = _definitions()
     output = target / OUTPUT
     stamp = {"format": FORMAT, "source": source.parent.name, "size": source.stat().st_size}
     if output.exists() and _stamp_of(output) == stamp:
@@ -70,13 +72,12 @@ def generate(target: Path) -> None:
     part.replace(output)
 
 
-def _newest_definitions() -> Path:
+def _definitions() -> Path:
     spec = importlib.util.find_spec("kubernetes_validate")
     if spec is None or spec.origin is None:
         raise SystemExit("generate: the package kubernetes-validate is not installed; run `make setup`")
     folder = Path(spec.origin).parent / "kubernetes-json-schema"
-    found = [path for path in folder.glob("v*-local/_definitions.json") if '"$defs"' in path.read_text()[:40]]
-    return max(found, key=lambda path: [int(part) for part in path.parent.name[1:].partition("-")[0].split(".")])
+    return folder / f"{RELEASE}-local" / "_definitions.json"
 
 
 def _stamp_of(output: Path) -> Any:

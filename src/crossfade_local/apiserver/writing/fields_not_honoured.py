@@ -88,10 +88,6 @@ HONOURED: Final[dict[tuple[str, str], frozenset[str]]] = {
 
 NOT_HONOURED: Final[dict[tuple[str, str], dict[str, str]]] = {
     (_ADMISSION, "ValidatingAdmissionPolicy"): {"spec.auditAnnotations": _NO_AUDIT},
-    ("batch", "CronJob"): {
-        "spec.jobTemplate.spec.scheduling": "the pods of its jobs are scheduled one by one",
-    },
-    ("batch", "Job"): {"spec.scheduling": "its pods are scheduled one by one"},
     ("", "PersistentVolumeClaim"): {
         "spec.dataSource": _NO_VOLUME,
         "spec.dataSourceRef": _NO_VOLUME,

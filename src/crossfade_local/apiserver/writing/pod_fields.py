@@ -24,7 +24,6 @@ HONOURED: Final = frozenset(
 """Fields of a pod's spec that do what they do in Kubernetes, or keep the pod from starting with the reason."""
 
 NOT_HONOURED: Final[dict[str, str]] = {
-    "evictionResponders": "evictions wait for nobody but budgets",
     "hostnameOverride": "the pod's hostname is that of `hostname`, or its name",
     "os": "programs are those of this machine",
     "resourceClaims": "there are no devices to claim",

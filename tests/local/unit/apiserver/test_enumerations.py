@@ -4,10 +4,12 @@ from typing import Any
 
 import orjson
 import pytest
+from generate.kubernetes_types import RELEASE
 
 from crossfade_local.apiserver.discovery.enumerations import enumerations
 from crossfade_local.apiserver.discovery.openapi import OpenApi
 from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
+from crossfade_local.version import KUBERNETES_VERSION
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,7 @@ def test_each_of_them_is_a_text_of_a_known_field(registry: Registry) -> None:
         for field in fields if known is not None else ():
             found = known["properties"].get(field.removesuffix("[]"), {"type": "string", "items": {"type": "string"}})
             assert (found["items"] if field.endswith("[]") else found)["type"] == "string", (definition, field)
+
+
+def test_schemas_are_of_the_version_that_the_server_says_it_is() -> None:
+    assert RELEASE == KUBERNETES_VERSION

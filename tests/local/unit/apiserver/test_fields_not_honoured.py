@@ -30,7 +30,6 @@ def test_no_field_is_left_unclassified(kind: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("kind", "obj", "field"),
     [
-        (("batch", "v1", "Job"), {"spec": {"scheduling": {"a": 1}}}, "spec.scheduling"),
         (HOOKS, {"spec": {"auditAnnotations": [{"key": "k"}]}}, "spec.auditAnnotations"),
         (HOOKS, {"spec": {"validationActions": ["Warn", "Audit"]}}, "Audit in spec.validationActions"),
         (("", "v1", "PersistentVolumeClaim"), {"spec": {"dataSource": {"name": "s"}}}, "spec.dataSource"),
@@ -53,7 +52,6 @@ def test_a_field_that_does_nothing_is_named(kind: tuple[str, str, str], obj: dic
     [
         (("storage.k8s.io", "v1", "StorageClass"), {"provisioner": "ebs", "parameters": {"a": "b"}}),
         (("", "v1", "PersistentVolume"), {"spec": {"csi": {"driver": "local-path.crossfade"}}}),
-        (("batch", "v1", "Job"), {"spec": {"scheduling": None}}),
         (("", "v1", "Pod"), {"spec": {}}),
     ],
 )
