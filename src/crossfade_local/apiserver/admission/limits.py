@@ -111,7 +111,7 @@ def _problems(item: JsonObject, asked: Amounts, most: Amounts) -> Iterator[str]:
             yield f"{head}.  No limit is specified"
         elif most[name] > amount(value):
             yield f"{head}, but limit is {_told(most, name)}"
-        if name in asked and asked[name] > amount(value):
+        elif name in asked and asked[name] > amount(value):
             yield f"{head}, but request is {_told(asked, name)}"
     for name, value in sorted(mapping(item, "maxLimitRequestRatio").items()):
         head = f"{name} max limit to request ratio per {kind} is {value}, but "
@@ -130,7 +130,7 @@ def _least(item: JsonObject, asked: Amounts, most: Amounts) -> Iterator[str]:
             yield f"{head}.  No request is specified"
         elif asked[name] < amount(value):
             yield f"{head}, but request is {_told(asked, name)}"
-        if name in most and most[name] < amount(value):
+        elif name in most and most[name] < amount(value):
             yield f"{head}, but limit is {_told(most, name)}"
 
 
