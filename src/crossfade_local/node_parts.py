@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import sys
@@ -59,12 +58,10 @@ from crossfade_local.policy_keeper import PolicyKeeper
 from crossfade_local.relay import Listening
 from crossfade_local.service_proxy import ServiceProxy
 from crossfade_local.service_table import ServiceEntry, ServiceTable
+from crossfade_local.status_file import StatusFile
 from crossfade_local.uplink import Uplink
 
-log = logging.getLogger(__name__)
-
 _API_URL: Final = f"https://{network.API_ADDRESS}:{network.API_PORT}"
-_STATUS_RETRY_S: Final = 5.0
 _ACCOUNT_TRIES: Final = 250
 _ACCOUNT_POLL_S: Final = 0.02
 _LOOPBACK: Final = "127.0.0.1"
@@ -88,6 +85,7 @@ class NodeParts:
         self._client: Client
         self._ids = ids.parse(*(Path(f"/proc/self/{kind}_map").read_text("ascii") for kind in ("uid", "gid")))
         self._ready = False
+        self._status = StatusFile(directory.write_status)
 
     def _services_changed(self, table: ServiceTable) -> None:
         self._balancer.update(table)
@@ -244,7 +242,7 @@ class NodeParts:
             prepared,
             open_port=self._uplink.open_port,
             publish=self._publish_address,
-            changed=self._write_status,
+            changed=self._note_status,
         )
 
     async def _publish_address(self, entry: ServiceEntry, ports: list[OpenedPort]) -> None:
@@ -258,7 +256,7 @@ class NodeParts:
                 namespace=entry.key.namespace, subresource="status",
             )  # fmt: skip
 
-    def _write_status(self) -> None:
+    def _note_status(self) -> None:
         addresses = [
             {
                 "service": str(NamespacedName(*key)),
@@ -269,12 +267,7 @@ class NodeParts:
             }
             for key, ports in sorted(self._balancer.opened.items())
         ]
-        try:
-            self._directory.write_status({"ready": self._ready, "addresses": addresses})
-        except OSError as error:
-            # A full disk: nothing ends for a file that can be written later.
-            log.warning("node.status_not_written", extra={"fields": {"reason": error}})
-            asyncio.get_running_loop().call_later(_STATUS_RETRY_S, self._write_status)
+        self._status.note({"ready": self._ready, "addresses": addresses})
 
     async def _await_accounts(self) -> None:
         """Until the default service account exists, pods are refused."""
@@ -301,5 +294,5 @@ class NodeParts:
                 self._uplink.tell("incomplete", str(error))
                 return
         self._ready = True
-        self._write_status()
+        self._note_status()
         self._uplink.tell("ready")
