@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
+from crossfade_kube import yaml_texts
 from tests.support.cluster import crossfade
 from tests.support.gateway import eventually
 from tests.support.mesh_lab import NAMESPACE, SOON_S, Cell, MeshLab, client_pod, mesh_lab
@@ -137,6 +137,6 @@ def test_a_secret_of_the_cluster_stands_for_a_certificate_of_acm(lab: MeshLab) -
 
 
 def _permission() -> Iterator[str]:
-    for document in yaml.safe_load_all(crossfade("install", "mesh", "--acm-secrets").stdout):
+    for document in yaml_texts.load_all(crossfade("install", "mesh", "--acm-secrets").stdout):
         if document["kind"] == "ClusterRole":
             yield json.dumps(document)

@@ -12,8 +12,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from typing import Any, Final, NamedTuple
 
-import yaml
-
+from crossfade_kube import yaml_texts
 from tests.support import aws_grpc_apps, aws_http2_apps, aws_http_apps
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
@@ -53,7 +52,7 @@ class Walkthrough(NamedTuple):
         text = (ROOT / self.name / (file or self.manifest)).read_text()
         if uncommented:
             text = re.sub(r"^( *)#(?!UNCOMMENT)", r"\1", text, flags=re.MULTILINE)
-        return [one for one in yaml.safe_load_all(filled(text, {**self._variables(), **variables})) if one]
+        return [one for one in yaml_texts.load_all(filled(text, {**self._variables(), **variables})) if one]
 
     def forwarded(self, app: str, port: int) -> Json:
         """A Service that stands for `kubectl port-forward`, named after the app."""

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from crossfade_kube import yaml_texts
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 CHARTS: Final = ROOT / "charts"
 BUILT: Final = ROOT / "build" / "tools" / "helm"
@@ -60,4 +62,4 @@ def rendered(
         *served,
         "--skip-tests",
     )
-    return [each for each in yaml.safe_load_all(text) if each]
+    return [each for each in yaml_texts.load_all(text) if each]

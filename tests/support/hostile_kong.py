@@ -21,6 +21,7 @@ from crossfade.compile.gateway import annotations
 from crossfade.compile.gateway.annotation_table import OBJECTS_OF
 from crossfade.compile.gateway.authorities import CA_LABEL
 from crossfade.compile.gateway.compiler import INPUT_KINDS
+from crossfade_kube import yaml_texts
 from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
@@ -128,7 +129,7 @@ _TRUSTED: Final = {CA_LABEL: "true"}
 def good_documents() -> tuple[Hostile, ...]:
     kinds = {kind.RESOURCE.kind: kind for kind in INPUT_KINDS}
     found = []
-    for document in yaml.safe_load_all(GOOD_FILE.read_text()):
+    for document in yaml_texts.load_all(GOOD_FILE.read_text()):
         document["metadata"] |= {"uid": f"u-{document['metadata']['name']}", "creationTimestamp": OLD}
         plain = document.pop("stringData", None)
         if plain is not None:

@@ -18,6 +18,7 @@ from crossfade.compile.model import ProxyModel, ServerCertificate
 from crossfade.kong_conf.listen import stream_listens
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube import yaml_texts
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.registry import decode_known, kinds_by_gvk
@@ -29,7 +30,7 @@ KINDS = kinds_by_gvk(INPUT_KINDS)
 
 
 def documents(case: str) -> list[JsonObject]:
-    return [document for document in yaml.safe_load_all((CASES / case / "in.yaml").read_text()) if document]
+    return [document for document in yaml_texts.load_all((CASES / case / "in.yaml").read_text()) if document]
 
 
 def settings(case: str) -> CompileSettings:

@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import pytest
-import yaml
 
 from crossfade.api.appmesh import (
     BackendGroup,
@@ -21,6 +20,7 @@ from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.validate import validate
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube import yaml_texts
 from crossfade_kube.core import EndpointSlice, Namespace, Pod, Secret, Service
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import TypedObject, decode_known, kinds_by_gvk
@@ -45,7 +45,7 @@ NAMES = sorted(folder.name for folder in CASES.iterdir())
 
 
 def documents(case: str) -> list[JsonObject]:
-    return [document for document in yaml.safe_load_all((CASES / case / "in.yaml").read_text()) if document]
+    return [document for document in yaml_texts.load_all((CASES / case / "in.yaml").read_text()) if document]
 
 
 def compiled(items: list[JsonObject]) -> MeshModel:

@@ -26,6 +26,7 @@ from crossfade.kong_conf.listen import stream_listens
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.observe.access import AUDIENCE, HEADER
 from crossfade.observe.pages import REQUESTS_PATH
+from crossfade_kube import yaml_texts
 from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.meta import JsonObject, NamespacedName, Resource
@@ -188,8 +189,8 @@ async def installed(client: Client, install: GatewayInstallSettings) -> tuple[st
     for definition in (*gateway_api_crds(), *(mesh_crds() if install.mesh_native else ())):
         await client.create(CUSTOM_RESOURCE_DEFINITION, definition)
     manifests = (item for item in gateway_manifests(install) if item["kind"] != "Deployment")
-    of_mesh = yaml.safe_load_all(MESH_OBJECTS) if install.mesh_native else ()
-    for document in (namespace, *manifests, *yaml.safe_load_all(OBJECTS), *of_mesh):
+    of_mesh = yaml_texts.load_all(MESH_OBJECTS) if install.mesh_native else ()
+    for document in (namespace, *manifests, *yaml_texts.load_all(OBJECTS), *of_mesh):
         await _apply(client, document)
     address = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
     proxy = (RESOURCES["Service"], f"{INSTALLED.fullname}-proxy", address)

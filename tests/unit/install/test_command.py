@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from crossfade.cli.app import main
+from crossfade_kube import yaml_texts
 
 
 def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[dict[str, object]], str]:
     code = main(["install", *arguments])
     out, err = capsys.readouterr()
-    return code, list(yaml.safe_load_all(out)), err
+    return code, list(yaml_texts.load_all(out)), err
 
 
 def test_values_of_files_count_the_later_the_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +70,7 @@ def test_a_file_that_is_none_is_named(content: str | None, tmp_path: Path, capsy
 def test_who_may_see_the_requests_of_a_namespace(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["install", "tap", "-n", "prod", "--group", "team: a", "--user", "ann", "--control-plane", "gateways"]
     assert main(words) == 0
-    found = list(yaml.safe_load_all(capsys.readouterr().out))
+    found = list(yaml_texts.load_all(capsys.readouterr().out))
     bound = {
         (one["metadata"]["namespace"], one["roleRef"]["name"]): [subject["name"] for subject in one["subjects"]]
         for one in found
@@ -88,7 +88,7 @@ def test_who_may_see_the_requests_of_a_namespace(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(("where", "kind"), [(("-n", "prod"), "Role"), (("-A",), "ClusterRole")])
 def test_who_may_see_what_proxies_count(where: tuple[str, ...], kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["install", "top", *where, "--group", "team: a", "--user", "ann"]) == 0
-    role, binding = yaml.safe_load_all(capsys.readouterr().out)
+    role, binding = yaml_texts.load_all(capsys.readouterr().out)
     assert (role["kind"], binding["kind"], binding["roleRef"]["kind"]) == (kind, f"{kind}Binding", kind)
     assert [subject["name"] for subject in binding["subjects"]] == ["team: a", "ann"]
     allowed = {(resource, *rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}

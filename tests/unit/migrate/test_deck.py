@@ -13,6 +13,7 @@ from crossfade.migrate.deck.output import Options
 from crossfade.migrate.deck.reading import deck_tree, is_deck
 from crossfade.migrate.deck.tree import NotDeclarative
 from crossfade.migrate.report import Report, Verdict
+from crossfade_kube import yaml_texts
 
 Json = dict[str, Any]
 
@@ -21,7 +22,7 @@ def migrate(configuration: Json) -> tuple[dict[str, Json], Report]:
     """Objects by `Kind name`."""
     text = yaml.safe_dump({"_format_version": "3.0", **configuration})
     made = converted(deck_tree({"kong.yaml": text}), Options(), CompileSettings(stands_alone=True))
-    objects = [item for each in made.texts.values() for item in yaml.safe_load_all(each)]
+    objects = [item for each in made.texts.values() for item in yaml_texts.load_all(each)]
     return {f"{item['kind']} {item['metadata']['name']}": item for item in objects}, made.report
 
 
