@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-_CODE = "import sys; sys.argv = ['crossfade', *{words!r}]; from crossfade.cli.entry import main; sys.exit(main())"
+# A shell has its background jobs ignore interrupts, and so has whatever they start.
+_CODE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ['crossfade', *{words!r}]
+from crossfade.cli.entry import main
+sys.exit(main())
+"""
 
 
 @pytest.fixture
