@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -195,14 +196,17 @@ async def test_news_without_a_patch_is_told_once() -> None:
 
 
 async def test_whoever_writes_against_us_is_not_answered_at_once_for_ever() -> None:
+    loop = asyncio.get_running_loop()
     async with desk() as found:
+        begun = loop.time()
         for turn in range(30):
             found.api.put(PATH, {"metadata": {"name": "m"}, "status": {"x": "theirs"}})
             found.writer.submit([change("ours", basis=str(turn))])
             await asyncio.sleep(0.01)
-        assert len(found.patches()) == 2
+        # Two at once, the next after 1, 2, 4 s: none of those unless the machine is busy.
+        assert 2 <= len(found.patches()) <= 2 + math.log2(1 + loop.time() - begun)
         # What is held is written when its time has come, unless nobody wants it any more.
-        await eventually(lambda: len(found.patches()) == 3)
+        await eventually(lambda: len(found.patches()) >= 3)
         found.writer.submit([change("ours", basis="again")])
         found.writer.submit([])
         found.writer.submit([change("else", basis="more")])
