@@ -1,6 +1,5 @@
 """Starts embedded clusters for tests, each with a data directory and ports of its own."""
 
-import json
 import os
 import subprocess
 import sys
@@ -61,8 +60,7 @@ def embedded_cluster(
     try:
         up = run("up", "--detach", "--data-dir", str(data_dir), *options, *arguments)
         assert up.returncode == 0, up.stderr
-        status = json.loads(run("status", "--data-dir", str(data_dir), "--output", "json").stdout)
-        yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['ports']['http']}", run)
+        yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{ports[1]}", run)
     finally:
         run("down", "--data-dir", str(data_dir))
 

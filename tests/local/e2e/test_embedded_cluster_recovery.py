@@ -95,7 +95,9 @@ def test_killed_api_server_comes_back_and_pods_go_on(cluster: EmbeddedCluster) -
 
 
 def test_api_server_that_hangs_is_told_and_replaced(cluster: EmbeddedCluster) -> None:
-    assert (status(cluster)["state"], run(cluster, "status").returncode) == ("ready", 0)
+    report = status(cluster)
+    assert (report["state"], run(cluster, "status").returncode) == ("ready", 0)
+    assert cluster.gateway_url == f"http://127.0.0.1:{report['ports']['http']}"
     (server,) = started("crossfade_local.apiserver", str(cluster.data_dir))
     os.kill(server, signal.SIGSTOP)
     assert status(cluster)["state"] == "not answering"
