@@ -1,4 +1,4 @@
-"""Writes core/v1 Events on objects: the same news again raises a count, too many at once are dropped.
+"""Writes core/v1 Events on objects: the same news again raises a count, many alike become one, too many are dropped.
 
 Events inform people; losing one is no error, so nothing here raises or waits.
 """
@@ -27,6 +27,9 @@ REFILL_S: Final = 300.0
 # Who hears the same news later than that gets a new Event. Kubernetes' recorder remembers by number alone.
 REMEMBERED_S: Final = 600.0
 REMEMBERED: Final = 4096
+# So many messages of one object with one reason have Events of their own, as with Kubernetes' recorder.
+APART: Final = 9
+COMBINED: Final = "(combined from similar events): "
 # Longer messages are refused by the server.
 MAX_MESSAGE: Final = 1024
 # What may wait while the server is slow or away; more is dropped.
@@ -45,6 +48,10 @@ class News(NamedTuple):
     def digest(self) -> bytes:
         return _digest(*self.ref, self.type, self.reason, self.message)
 
+    @property
+    def digest_of_similar(self) -> bytes:
+        return _digest(*self.ref, self.type, self.reason)
+
 
 class _Known(Struct):
     unique: int
@@ -58,7 +65,20 @@ class _Bucket(Struct):
     said_s: float
 
 
-Entry = TypeVar("Entry", _Known, _Bucket)
+class _Similar(Struct):
+    messages: set[bytes]
+    """Digests of those with Events of their own."""
+    said_s: float
+
+
+Entry = TypeVar("Entry", _Known, _Bucket, _Similar)
+
+
+class Entered(NamedTuple):
+    """`event` is to be created (count 1) or patched (count above 1); `key` is what it is remembered by."""
+
+    event: JsonObject
+    key: bytes
 
 
 class EventLedger:
@@ -72,23 +92,33 @@ class EventLedger:
         self._instance = instance or component
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._buckets: OrderedDict[bytes, _Bucket] = OrderedDict()
+        self._similar: OrderedDict[bytes, _Similar] = OrderedDict()
 
-    def enter(self, news: News, *, now: datetime, unique: int) -> JsonObject | None:
-        """The Event object to create (count 1) or to patch (count above 1); None: dropped, there were too many.
-
-        `unique` goes into the name of a new Event.
-        """
+    def enter(self, news: News, *, now: datetime, unique: int) -> Entered | None:
+        """What to write; None: dropped, there were too many. `unique` goes into the name of a new Event."""
         now_s = now.timestamp()
         if not self._allows(news.ref, now_s):
             return None
-        known = _remembered(self._known, news.digest, _Known(unique, int(now_s), now_s, 0), now_s)
+        is_combined = self._is_one_of_many(news, now_s)
+        key = news.digest_of_similar if is_combined else news.digest
+        known = _remembered(self._known, key, _Known(unique, int(now_s), now_s, 0), now_s)
         known.said_s = now_s
         known.count += 1
-        return self._event(news, known, now)
+        return Entered(self._event(news, known, now, is_combined=is_combined), key)
 
-    def forget(self, news: News) -> None:
+    def forget(self, key: bytes) -> None:
         """The stored Event is gone (they live for an hour): start anew."""
-        self._known.pop(news.digest, None)
+        self._known.pop(key, None)
+
+    def _is_one_of_many(self, news: News, now_s: float) -> bool:
+        similar = _remembered(self._similar, news.digest_of_similar, _Similar(set(), now_s), now_s)
+        similar.said_s = now_s
+        if news.digest in similar.messages:
+            return False
+        if len(similar.messages) >= APART:
+            return True
+        similar.messages.add(news.digest)
+        return False
 
     def _allows(self, ref: ObjectRef, now_s: float) -> bool:
         bucket = _remembered(self._buckets, _digest(*ref), _Bucket(BURST, now_s), now_s)
@@ -99,7 +129,7 @@ class EventLedger:
         bucket.tokens -= 1
         return True
 
-    def _event(self, news: News, known: _Known, now: datetime) -> JsonObject:
+    def _event(self, news: News, known: _Known, now: datetime, *, is_combined: bool) -> JsonObject:
         ref = news.ref
         involved = {"apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name}
         involved |= {"namespace": ref.namespace} if ref.namespace else {}
@@ -110,10 +140,10 @@ class EventLedger:
             "metadata": {"name": f"{ref.name}.{known.unique:x}", "namespace": ref.namespace or "default"},
             "involvedObject": involved,
             "reason": news.reason,
-            "message": news.message,
+            "message": f"{COMBINED}{news.message}"[:MAX_MESSAGE] if is_combined else news.message,
             "type": news.type,
             "source": {"component": self._component},
-            "reportingComponent": self._component,
+            "reportingComponent": "" if is_combined else self._component,
             "reportingInstance": self._instance if self._instance != self._component else "",
             "firstTimestamp": _stamp(datetime.fromtimestamp(known.first_s, UTC)),
             "lastTimestamp": _stamp(now),
@@ -190,18 +220,22 @@ class EventRecorder:
                 log.error("events.failed", extra={"fields": {"object": news.ref}}, exc_info=exc)
 
     async def _write(self, news: News) -> None:
-        event = self._ledger.enter(news, now=self._now(), unique=time.time_ns())
-        if event is None:
-            return
-        if event["count"] > 1:
-            changed = {"count": event["count"], "lastTimestamp": event["lastTimestamp"]}
-            name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
-            try:
-                await self._client.patch(EVENT, name, changed, namespace=namespace)
-            except NotFound:
-                self._ledger.forget(news)
-                event = self._ledger.enter(news, now=self._now(), unique=time.time_ns())
-            else:
+        entered = self._ledger.enter(news, now=self._now(), unique=time.time_ns())
+        if entered is not None and entered.event["count"] > 1:
+            if await self._update(entered.event):
                 return
-        if event is not None:
-            await self._client.create(EVENT, event)
+            self._ledger.forget(entered.key)
+            entered = self._ledger.enter(news, now=self._now(), unique=time.time_ns())
+        if entered is not None:
+            await self._client.create(EVENT, entered.event)
+
+    async def _update(self, event: JsonObject) -> bool:
+        """False: it is not there any more."""
+        changed = {key: event[key] for key in ("message", "count", "lastTimestamp")}
+        try:
+            await self._client.patch(
+                EVENT, event["metadata"]["name"], changed, namespace=event["metadata"]["namespace"]
+            )
+        except NotFound:
+            return False
+        return True

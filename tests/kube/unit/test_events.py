@@ -4,9 +4,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crossfade_kube.client import Client
-from crossfade_kube.events import BURST, REMEMBERED_S, WAITING, EventLedger, EventRecorder, News
+from crossfade_kube.events import (
+    APART,
+    BURST,
+    COMBINED,
+    MAX_MESSAGE,
+    REMEMBERED_S,
+    WAITING,
+    EventLedger,
+    EventRecorder,
+    News,
+)
 from crossfade_kube.kubeconfig import ClusterConfig
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import JsonObject, ObjectRef
 from tests.support.fake_api import FakeApi, serving
 from tests.support.kept import holders_of
 from tests.support.waiting import eventually
@@ -16,12 +26,16 @@ REF = ObjectRef("apps/v1", "ReplicaSet", "prod", "jazz", "u1")
 NEWS = News(REF, "Warning", "FailedCreate", "no")
 
 
+def entered(ledger: EventLedger, news: News, *, now: datetime = NOW, unique: int = 255) -> JsonObject:
+    written = ledger.enter(news, now=now, unique=unique)
+    assert written is not None
+    return written.event
+
+
 def test_the_same_news_raises_a_count() -> None:
     ledger = EventLedger("replicaset-controller")
-    first = ledger.enter(NEWS, now=NOW, unique=255)
-    second = ledger.enter(NEWS, now=NOW + timedelta(seconds=7), unique=256)
-    assert first is not None
-    assert second is not None
+    first = entered(ledger, NEWS)
+    second = entered(ledger, NEWS, now=NOW + timedelta(seconds=7), unique=256)
     assert first["metadata"] == {"name": "jazz.ff", "namespace": "prod"}
     assert first["involvedObject"] == {
         "apiVersion": "apps/v1",
@@ -35,8 +49,7 @@ def test_the_same_news_raises_a_count() -> None:
 
 
 def test_events_of_cluster_scoped_objects_go_to_default() -> None:
-    event = EventLedger("c").enter(NEWS._replace(ref=ObjectRef("v1", "Node", "", "n")), now=NOW, unique=1)
-    assert event is not None
+    event = entered(EventLedger("c"), NEWS._replace(ref=ObjectRef("v1", "Node", "", "n")))
     assert event["metadata"]["namespace"] == "default"
     assert "namespace" not in event["involvedObject"]
 
@@ -44,8 +57,8 @@ def test_events_of_cluster_scoped_objects_go_to_default() -> None:
 def test_too_many_events_of_one_object_are_dropped_until_time_passes() -> None:
     ledger = EventLedger("c")
     news = [NEWS._replace(message=str(number)) for number in range(BURST + 1)]
-    entered = [ledger.enter(item, now=NOW, unique=1) for item in news]
-    assert [event is None for event in entered] == [False] * BURST + [True]
+    written = [ledger.enter(item, now=NOW, unique=1) for item in news]
+    assert [one is None for one in written] == [False] * BURST + [True]
     other = NEWS._replace(ref=REF._replace(name="metal"))
     assert ledger.enter(other, now=NOW, unique=1) is not None
     assert ledger.enter(NEWS, now=NOW + timedelta(minutes=5, seconds=1), unique=1) is not None
@@ -59,13 +72,45 @@ def test_what_was_not_said_for_long_is_forgotten() -> None:
     for _ in range(3):
         ledger.enter(NEWS, now=NOW, unique=2)
     later = NOW + timedelta(seconds=REMEMBERED_S)
-    again = ledger.enter(NEWS, now=later, unique=3)
-    assert again is not None
+    again = entered(ledger, NEWS, now=later, unique=3)
     assert (again["metadata"]["name"], again["count"]) == ("jazz.2", 4)
-    anew = ledger.enter(NEWS, now=later + timedelta(seconds=REMEMBERED_S + 1), unique=4)
-    assert anew is not None
+    anew = entered(ledger, NEWS, now=later + timedelta(seconds=REMEMBERED_S + 1), unique=4)
     assert (anew["metadata"]["name"], anew["count"]) == ("jazz.4", 1)
-    assert (len(ledger._known), len(ledger._buckets)) == (1, 1)
+    assert (len(ledger._known), len(ledger._buckets), len(ledger._similar)) == (1, 1, 1)
+
+
+def test_many_alike_become_one() -> None:
+    ledger = EventLedger("replicaset-controller")
+    alike = [NEWS._replace(message=f"Created pod: jazz-{number}") for number in range(APART + 2)]
+    *apart, first, second = [entered(ledger, item, unique=number) for number, item in enumerate(alike)]
+    assert [event["count"] for event in apart] == [1] * APART
+    assert {event["reportingComponent"] for event in apart} == {"replicaset-controller"}
+    assert first["message"] == f"(combined from similar events): Created pod: jazz-{APART}"
+    assert (first["reportingComponent"], first["source"]) == ("", {"component": "replicaset-controller"})
+    assert (second["metadata"]["name"], second["count"]) == (first["metadata"]["name"], 2)
+    assert second["message"].endswith(f"jazz-{APART + 1}")
+    again = entered(ledger, alike[0], unique=99)
+    assert (again["metadata"]["name"], again["count"]) == (apart[0]["metadata"]["name"], 2)
+    other = entered(ledger, NEWS._replace(reason="FailedDelete", message="another reason"))
+    assert other["message"] == "another reason"
+
+
+def test_a_combined_message_fits_too() -> None:
+    ledger = EventLedger("c")
+    longest = [NEWS._replace(message=str(number) + "x" * (MAX_MESSAGE - 1)) for number in range(APART + 1)]
+    assert len([entered(ledger, item) for item in longest][-1]["message"]) == MAX_MESSAGE
+
+
+async def test_a_combined_event_tells_the_latest() -> None:
+    api = FakeApi()
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        recorder = EventRecorder(client, "tester", now=lambda: NOW)
+        running = tasks.create_task(recorder.run())
+        for number in range(APART + 3):
+            recorder.warning(REF, "FailedCreate", f"no {number}")
+        await eventually(lambda: [event["count"] for event in api.objects.values()] == [1] * APART + [3])
+        assert list(api.objects.values())[-1]["message"] == f"{COMBINED}no {APART + 2}"
+        running.cancel()
 
 
 async def test_events_are_created_then_patched_and_survive_their_expiry() -> None:
