@@ -30,3 +30,10 @@ class Attributes:
     @property
     def bucket(self) -> str:
         return self.resource.bucket
+
+    @property
+    def told_name(self) -> str:
+        """For whom it is refused: what a name begins with that is not made yet."""
+        metadata = (self.new or {}).get("metadata") or {}
+        name: str = self.name or metadata.get("name") or metadata.get("generateName") or "Unknown"
+        return name

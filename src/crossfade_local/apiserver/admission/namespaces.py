@@ -31,7 +31,7 @@ def _terminating(attributes: Attributes) -> Exception:
     error = forbidden(
         attributes.resource.plural,
         attributes.resource.group,
-        attributes.name,
+        attributes.told_name,
         f"unable to create new content in namespace {namespace} because it is being terminated",
     )
     cause = {

@@ -48,7 +48,7 @@ def service_account(storage: Storage) -> Callable[[Attributes], None]:
             raise forbidden(
                 "pods",
                 "",
-                attributes.name,
+                attributes.told_name,
                 f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found',
             )
         account = stored.object

@@ -113,7 +113,7 @@ def _said(policy: JsonObject, binding: JsonObject | None, message: str) -> str:
 
 def _denial(attributes: Attributes, problems: list[tuple[str, str]]) -> StatusError:
     """Named after the first; the code is that of what is forbidden, whatever the reason."""
-    error = forbidden(attributes.resource.plural, attributes.resource.group, attributes.name, "")
+    error = forbidden(attributes.resource.plural, attributes.resource.group, attributes.told_name, "")
     error.message, error.reason = problems[0]
     error.details = {**(error.details or {}), "causes": [{"message": message} for message, _ in problems]}
     return error

@@ -204,7 +204,8 @@ async def test_a_refused_pod_is_explained_and_tried_again(bed: Bed) -> None:
         conditions = (await bed.get(DEPLOYMENT, "jazz") or {}).get("status", {}).get("conditions", ())
         failures = [item["message"] for item in conditions if item["type"] == "ReplicaFailure"]
         events = await bed.messages("FailedCreate")
-        return [text.endswith(reason) for text in failures] == [True] and f"Error creating: {failures[0]}" in events
+        found = [text.startswith('pods "jazz-') and text.endswith(reason) for text in failures]
+        return found == [True] and f"Error creating: {failures[0]}" in events
 
     await bed.until(is_explained, "the refusal to be reported")
     assert await bed.pods() == []
