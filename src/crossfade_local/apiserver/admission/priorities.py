@@ -52,10 +52,10 @@ def of_pods(storage: Storage) -> Callable[[Attributes], None]:
         if attributes.operation == "UPDATE":
             _keep(spec, (attributes.old or {}).get("spec") or {})
         elif attributes.operation == "CREATE":
-            wanted = _priority(storage, spec, attributes.name)
+            wanted = _priority(storage, spec, attributes.told_name)
             for name, called in (("priority", "integer value of priority"), ("preemptionPolicy", _POLICY_CALLED)):
                 if spec.get(name) not in (None, wanted[name]):
-                    raise forbidden("pods", "", attributes.name, _NOT_OWN.format(called, spec[name], wanted[name]))
+                    raise forbidden("pods", "", attributes.told_name, _NOT_OWN.format(called, spec[name], wanted[name]))
             spec.update(wanted)
 
     return step

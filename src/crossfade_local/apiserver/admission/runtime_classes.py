@@ -108,4 +108,4 @@ def _covers(wide: JsonObject, narrow: JsonObject) -> bool:
 
 
 def _refused(attributes: Attributes, why: str) -> StatusError:
-    return forbidden("pods", "", attributes.name, why)
+    return forbidden("pods", "", attributes.told_name, why)

@@ -201,7 +201,7 @@ def prepare_update(
             _note_phase(result, old, now)
         if resource.bucket == "/pods" and (quality := (old.get("status") or {}).get("qosClass")):
             result["status"] = {"qosClass": quality, **(result.get("status") or {})}
-    if counts_generation(resource) and _intent(resource, result) != _intent(resource, old):
+    if subresource != "status" and counts_generation(resource) and _intent(resource, result) != _intent(resource, old):
         result["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return result
 
@@ -295,4 +295,7 @@ def _intent(resource: ResourceType, obj: JsonObject) -> JsonObject:
     found = {key: value for key, value in obj.items() if key not in ignored}
     if resource.bucket == "discovery.k8s.io/endpointslices":
         found["labels"] = obj["metadata"].get("labels")
+    if resource.bucket == "apps/deployments":
+        # They go to the ReplicaSets too.
+        found["annotations"] = obj["metadata"].get("annotations") or {}
     return found

@@ -205,6 +205,8 @@ class Deployments:
             name_of(deployment),
             {"metadata": {"annotations": annotations}},
             namespace=namespace_of(deployment),
+            # No new generation: nobody asked for anything new.
+            subresource="status",
         )
         self._deployments.observe(stored)
         return stored

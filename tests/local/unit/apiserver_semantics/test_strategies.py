@@ -56,3 +56,14 @@ def test_a_job_without_labels_has_those_of_its_pods(
     labels = made["metadata"]["labels"]
     assert labels == (made["spec"]["template"]["metadata"]["labels"] if tied else own)
     assert ("batch.kubernetes.io/controller-uid" in labels) == tied
+
+
+def test_annotations_of_a_deployment_are_a_new_generation(registry: Registry, now: datetime) -> None:
+    """They go to its ReplicaSets. What the controller notes through the status is nobody's new wish."""
+    resource = registry.builtin("apps", "v1", "deployments")
+    made: dict[str, Any] = {"metadata": {"annotations": {"a": "b"}}, "spec": {}}
+    prepare_create(resource, made, now)
+    for name, subresource, expected in (("a", "", 1), ("c", "", 2), ("c", "status", 1)):
+        changed = {"metadata": {"annotations": {name: "b"}}, "spec": {}}
+        updated = prepare_update(resource, changed, made, subresource, now)
+        assert (updated["metadata"]["annotations"], updated["metadata"]["generation"]) == ({name: "b"}, expected)
