@@ -112,11 +112,7 @@ class History:
     def _new(self, owner: JsonObject, data: JsonObject, number: int, collisions: int) -> JsonObject:
         code = template_hash(owner["spec"]["template"], collisions)
         labels = (owner["spec"]["template"].get("metadata") or {}).get("labels") or {}
-        annotations = {
-            key: value
-            for key, value in (owner["metadata"].get("annotations") or {}).items()
-            if key != "kubectl.kubernetes.io/last-applied-configuration"
-        }
+        annotations = owner["metadata"].get("annotations")
         return {
             "apiVersion": "apps/v1",
             "kind": "ControllerRevision",

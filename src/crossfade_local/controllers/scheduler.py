@@ -226,7 +226,7 @@ class Scheduler:
         if known is None or (known["status"], known.get("message")) != ("False", decision.message):
             self._events.warning(ref_of(pod), "FailedScheduling", decision.message)
             since = known["lastTransitionTime"] if known and known["status"] == "False" else stamp(self._now())
-            status["conditions"] = [_unscheduled(decision.message, since)]
+            status["conditions"] = [_unscheduled(pod, decision.message, since)]
         if decision.victims:
             status["nominatedNodeName"] = decision.node
         if status:
@@ -285,12 +285,13 @@ def _matters(node: JsonObject) -> tuple[object, ...]:
     )
 
 
-def _unscheduled(message: str, since: str) -> JsonObject:
+def _unscheduled(pod: JsonObject, message: str, since: str) -> JsonObject:
     return {
         "type": "PodScheduled",
         "status": "False",
         "reason": "Unschedulable",
         "message": message,
+        "observedGeneration": pod["metadata"].get("generation", 0),
         "lastProbeTime": None,
         "lastTransitionTime": since,
     }

@@ -12,6 +12,8 @@ from crossfade_local.scheduling.selectors import REQUIRED, node_matches
 from crossfade_local.scheduling.taints import NO_EXECUTE, NO_SCHEDULE, untolerated
 
 HASH_LABEL: Final = "controller-revision-hash"
+_GENERATION: Final = "deprecated.daemonset.template.generation"
+_GENERATION_LABEL: Final = "pod-template-generation"
 _NODE: Final = "node.kubernetes.io/"
 # Daemons run on nodes with these troubles.
 _TOLERATED: Final = (
@@ -108,12 +110,24 @@ def new_pod(daemon_set: JsonObject, node: str, code: str) -> JsonObject:
         "metadata": {
             "generateName": f"{name_of(daemon_set)}-",
             "namespace": namespace_of(daemon_set),
-            "labels": {**(metadata.get("labels") or {}), HASH_LABEL: code},
+            "labels": {**(metadata.get("labels") or {}), **_generation_label(daemon_set), HASH_LABEL: code},
             **kept,
             "ownerReferences": [controller_ref(daemon_set)],
         },
         "spec": {**spec, "affinity": _only_on(node, spec.get("affinity") or {})},
     }
+
+
+def _generation_label(daemon_set: JsonObject) -> dict[str, str]:
+    """Of the template, as old clients look for it."""
+    count = (daemon_set["metadata"].get("annotations") or {}).get(_GENERATION) or ""
+    return {_GENERATION_LABEL: count} if count.isascii() and count.isdecimal() else {}
+
+
+def first_of(pods: Iterable[JsonObject]) -> JsonObject | None:
+    """The one that stands for its node in the status: the oldest, without those that have ended and are deleted."""
+    staying = [pod for pod in pods if not (is_finished(pod) and is_being_deleted(pod))]
+    return min(staying, key=_age_key, default=None)
 
 
 def _settle(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.controllers.daemon_sets.plan import Place, hash_of, is_available, min_ready_s
+from crossfade_local.controllers.daemon_sets.plan import Place, first_of, hash_of, is_available, min_ready_s
 from crossfade_local.controllers.objects import is_being_deleted
 from crossfade_local.controllers.pods import available_in_s, is_ready
 
@@ -21,15 +21,17 @@ def counted(
     """Counts of zero are left out where the API's types do so."""
     desired = current = misplaced = ready = available = updated = 0
     for one in places:
-        here = pods.get(one.node, [])
+        pod = first_of(pods.get(one.node, ()))
         if not one.should_run:
-            misplaced += bool(here)
+            misplaced += pod is not None
             continue
         desired += 1
-        current += bool(here)
-        ready += any(is_ready(pod) for pod in here)
-        available += any(is_available(daemon_set, pod, now) for pod in here)
-        updated += any(hash_of(pod) == update_hash and not is_being_deleted(pod) for pod in here)
+        if pod is None:
+            continue
+        current += 1
+        ready += is_ready(pod)
+        available += is_available(daemon_set, pod, now)
+        updated += hash_of(pod) == update_hash
     optional = {
         "updatedNumberScheduled": updated,
         "numberAvailable": available,

@@ -101,7 +101,6 @@ class StatefulSets:
         for number, is_former in plan.create:
             await self._create(stateful_set, revisions.current if is_former else revisions.update, number)
         for pod in plan.delete:
-            self._tell_of_replacement(stateful_set, pod)
             await self._own.delete(stateful_set, pod)
 
     async def _create(self, stateful_set: JsonObject, revision: JsonObject, number: int) -> None:
@@ -121,16 +120,19 @@ class StatefulSets:
                     raise Retry(f"claim {name_of(claim)} is being deleted")
                 continue
             pod = f"{name_of(stateful_set)}-{number}"
-            about = f"Create Claim {name_of(claim)} Pod {pod} in StatefulSet {name_of(stateful_set)}"
+            where = f"Pod {pod} in StatefulSet {name_of(stateful_set)}"
             claim["metadata"]["ownerReferences"] = identity.claim_owners(stateful_set, claim, None, is_condemned=False)
             try:
                 self._claims.observe(await self._client.create(PERSISTENT_VOLUME_CLAIM, claim))
             except AlreadyExists:
                 continue
             except ApiError as exc:
-                self._events.warning(ref_of(stateful_set), "FailedCreate", f"{about} failed error: {exc.message}")
+                text = f"Create Claim {name_of(claim)} for {where} failed error: {exc.message}"
+                self._events.warning(ref_of(stateful_set), "FailedCreate", text)
                 raise
-            self._events.normal(ref_of(stateful_set), "SuccessfulCreate", f"{about} success")
+            self._events.normal(
+                ref_of(stateful_set), "SuccessfulCreate", f"Create Claim {name_of(claim)} {where} success"
+            )
 
     async def _keep_claims(self, stateful_set: JsonObject, pods: dict[int, JsonObject]) -> None:
         """Owners by the retention policy, and claims that pods still wait for."""
@@ -148,16 +150,6 @@ class StatefulSets:
                 if owners != (claim["metadata"].get("ownerReferences") or []):
                     changed = {**claim, "metadata": {**claim["metadata"], "ownerReferences": owners}}
                     self._claims.observe(await self._client.replace(PERSISTENT_VOLUME_CLAIM, changed))
-
-    def _tell_of_replacement(self, stateful_set: JsonObject, pod: JsonObject) -> None:
-        phase = (pod.get("status") or {}).get("phase")
-        about = f"StatefulSet {namespace_of(pod)}/{name_of(stateful_set)} is recreating"
-        if phase == "Failed":
-            text = f"{about} failed Pod {name_of(pod)}"
-            self._events.warning(ref_of(stateful_set), "RecreatingFailedPod", text)
-        elif phase == "Succeeded":
-            text = f"{about} terminated Pod {name_of(pod)}"
-            self._events.normal(ref_of(stateful_set), "RecreatingTerminatedPod", text)
 
     async def _report(self, stateful_set: JsonObject, pods: dict[int, JsonObject], revisions: _Revisions) -> None:
         wanted = status.counted(

@@ -47,6 +47,7 @@ def new_pod(stateful_set: JsonObject, revision: JsonObject, ordinal: int) -> Jso
         "kind": "Pod",
         "metadata": {
             "name": name,
+            "generateName": f"{name_of(stateful_set)}-",
             "namespace": namespace_of(stateful_set),
             "labels": {**(metadata.get("labels") or {}), **own},
             **kept,

@@ -105,14 +105,16 @@ def test_next_steps(
 
 
 def test_a_daemon_is_tied_to_its_node_and_lasts_through_its_troubles() -> None:
-    made = plan.new_pod(daemon_set(spec={"affinity": AFFINITY, **TOLERANT}), "a", NEW)
+    owner = daemon_set(spec={"affinity": AFFINITY, **TOLERANT})
+    owner["metadata"]["annotations"] = {"deprecated.daemonset.template.generation": "4"}
+    made = plan.new_pod(owner, "a", NEW)
     assert plan.node_of(made) == "a"
     (term,) = made["spec"]["affinity"]["nodeAffinity"][plan.REQUIRED]["nodeSelectorTerms"]
     assert [item["key"] for item in term["matchExpressions"]] == ["disk"]
     keys = [item["key"] for item in made["spec"]["tolerations"]]
     assert keys[0] == "k"
     assert "node.kubernetes.io/unschedulable" in keys
-    assert made["metadata"]["labels"] == {"app": "jazz", plan.HASH_LABEL: NEW}
+    assert made["metadata"]["labels"] == {"app": "jazz", "pod-template-generation": "4", plan.HASH_LABEL: NEW}
 
 
 def test_status() -> None:
@@ -129,3 +131,13 @@ def test_status() -> None:
         "observedGeneration": 3,
         "updatedNumberScheduled": 1,
     }
+
+
+def test_the_oldest_pod_stands_for_its_node() -> None:
+    """Also while a newer one surges beside it."""
+    ended = daemon("a", OLD, going=True, phase="Failed")
+    pods = [ended, daemon("bb", OLD), daemon("ccc", NEW, ready=False)]
+    found = status.counted(daemon_set(), [A], plan.by_node(pods), update_hash=NEW, collisions=0, now=NOW)
+    assert (found["numberReady"], found.get("updatedNumberScheduled")) == (1, None)
+    found = status.counted(daemon_set(), [A], plan.by_node([ended]), update_hash=NEW, collisions=0, now=NOW)
+    assert found["currentNumberScheduled"] == 0

@@ -113,6 +113,7 @@ def test_a_pod_has_its_name_its_subdomain_and_its_own_claim() -> None:
     owner["spec"]["template"]["spec"]["volumes"] = [{"name": "tapes", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
     data = {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
     made = identity.new_pod(owner, {"metadata": {"name": NEW}, "data": data}, 2)
+    assert (made["metadata"]["name"], made["metadata"]["generateName"]) == ("jazz-2", "jazz-")
     assert made["metadata"]["labels"] == {
         "app": "jazz",
         "apps.kubernetes.io/pod-index": "2",
