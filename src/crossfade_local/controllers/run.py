@@ -19,6 +19,7 @@ from crossfade_local.controllers.endpoints.mirror import EndpointsMirror
 from crossfade_local.controllers.garbage.collector import GarbageCollector
 from crossfade_local.controllers.informers import Informers
 from crossfade_local.controllers.jobs.controller import Jobs
+from crossfade_local.controllers.jobs.orphans import OrphanedJobPods
 from crossfade_local.controllers.lost_pods import LostPods
 from crossfade_local.controllers.namespaces import Namespaces
 from crossfade_local.controllers.node_taints import TAINT_EVENTS, CordonedNodes, TaintEvictions
@@ -57,6 +58,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
         ReplicaSets(client, informers, events(REPLICA_SET_EVENTS)).reconciler,
         ReplicaSets(client, informers, events(REPLICATION_EVENTS), kind=REPLICATION_CONTROLLER).reconciler,
         Jobs(client, informers, events(JOB_EVENTS)).reconciler,
+        OrphanedJobPods(client, informers).reconciler,
         CronJobs(client, informers, events(CRON_JOB_EVENTS)).reconciler,
         DaemonSets(client, informers, events(DAEMON_SET_EVENTS)).reconciler,
         StatefulSets(client, informers, events(STATEFUL_SET_EVENTS)).reconciler,

@@ -11,25 +11,28 @@ from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.resources import JOB, POD
 from crossfade_local.controllers.informers import Informers
-from crossfade_local.controllers.jobs.plan import JobStep, NewPod, next_step
-from crossfade_local.controllers.jobs.pods import Gone, new_pod
+from crossfade_local.controllers.jobs.backoff import Failures
+from crossfade_local.controllers.jobs.facts import facts_of
+from crossfade_local.controllers.jobs.orphans import is_finished, is_ours, let_go
+from crossfade_local.controllers.jobs.plan import Ending, JobStep, next_step
+from crossfade_local.controllers.jobs.pods import FINALIZER, is_held, new_pod
+from crossfade_local.controllers.jobs.status import Ledger, counted, ended, settled
 from crossfade_local.controllers.objects import (
     condition_of,
-    controller_of,
     is_being_deleted,
-    key_of,
     name_of,
     namespace_of,
     parsed_time,
     ref_of,
+    selector_of,
     stamp,
-    typed_owner,
     uid_of,
     with_condition,
 )
+from crossfade_local.controllers.owned_pods import OwnedPods
+from crossfade_local.controllers.ownership import adopt_or_release, follow
+from crossfade_local.controllers.pods import is_active
 from crossfade_local.controllers.reconciler import Reconciler
-
-_OURS: Final = "kubernetes.io/job-controller"
 
 
 class Jobs:
@@ -46,44 +49,102 @@ class Jobs:
         self._client = client
         self._events = events
         self._now = now
-        self._gone = Gone()
+        self._failures: dict[str, Failures] = {}
+        """Of each Job by its uid: what is forgotten with the process only shortens a pause."""
         self._jobs = informers.of(JOB)
         self._pods = informers.of(POD)
-        self._jobs.on_change(self._on_job)
-        self._pods.on_change(self._on_pod)
+        self._own = OwnedPods(client, self._pods, events)
+        self._jobs.on_change(self._forget)
+        follow(self.reconciler.queue, JOB, self._jobs, self._pods)
 
-    def _on_job(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        if after is not None:
-            self.reconciler.queue.add(key_of(after))
-        elif before is not None:
-            self._gone.forget(uid_of(before))
-
-    def _on_pod(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        changed = after or before
-        owner = typed_owner(changed, JOB) if changed is not None else None
-        if owner is not None:
-            self.reconciler.queue.add(owner)
+    def _forget(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        if before is not None and after is None:
+            self._failures.pop(uid_of(before), None)
 
     async def _reconcile(self, key: NamespacedName) -> float | None:
         job = self._jobs.get(key)
-        if job is None or is_being_deleted(job) or job["spec"].get("managedBy", _OURS) != _OURS:
+        if job is None or not is_ours(job):
             self.reconciler.queue.forget(key)
             return None
-        status = job.get("status") or {}
-        if any((condition_of(status, kind) or {}).get("status") == "True" for kind in ("Complete", "Failed")):
-            return await self._clean_up(job)
+        if is_finished(job):
+            self._failures.pop(uid_of(job), None)
+            return None if is_being_deleted(job) else await self._clean_up(job)
+        pods = await self._own_pods(job)
         job = self._noting_suspension(job)
-        pods = [pod for pod in self._pods.in_namespace(key.namespace) if _is_owned(pod, job)]
-        step = next_step(job, pods, self._now(), gone=self._gone.counts(job, pods))
-        for pod in step.delete:
-            await self._delete(pod)
-        wanted = self._finished(job, step) if step.finish is not None else step.status
-        if wanted != status:
-            stored = await self._client.replace(JOB, {**job, "status": wanted}, subresource="status")
-            self._jobs.observe(stored)
-        for one in step.create:
-            await self._create(job, one)
+        facts, now = facts_of(job, pods), self._now()
+        failures = self._failures.get(uid_of(job), Failures()).after(facts.succeeded_pods, facts.failed_pods)
+        step = next_step(job, pods, facts, failures, now)
+        await self._delete(job, step)
+        created, refusal = await self._create(job, step)
+        ledger = counted(job, pods, facts, step, created=created, now=now)
+        await self._keep(job, pods, ledger, step, failures)
+        if refusal is not None:
+            raise refusal
         return step.again_s
+
+    async def _own_pods(self, job: JsonObject) -> list[JsonObject]:
+        """All that it controls, with those that it adopts; what runs is held until the end is counted."""
+        selector = selector_of(job["spec"].get("selector"))
+        if selector is None:
+            return []
+        present = self._pods.in_namespace(namespace_of(job))
+        owned = await adopt_or_release(self._client, self._pods, job, selector, present)
+        return [await self._hold(pod) if _escapes(job, pod) else pod for pod in owned]
+
+    async def _hold(self, pod: JsonObject) -> JsonObject:
+        held = {**pod, "metadata": {**pod["metadata"]}}
+        held["metadata"]["finalizers"] = [*(pod["metadata"].get("finalizers") or ()), FINALIZER]
+        stored = await self._client.replace(POD, held)
+        self._pods.observe(stored)
+        return stored
+
+    async def _delete(self, job: JsonObject, step: JobStep) -> None:
+        for pod in step.delete:
+            if step.lets_go:
+                await let_go(self._client, self._pods, pod)
+            await self._own.delete(job, pod)
+
+    async def _create(self, job: JsonObject, step: JobStep) -> tuple[int, ApiError | None]:
+        """How many could be created, and why not all."""
+        for created, one in enumerate(step.create):
+            try:
+                await self._own.create(job, new_pod(job, one))
+            except ApiError as exc:
+                # Nothing can be created in a namespace that is being deleted, and nothing needs to.
+                return created, None if exc.has_cause("NamespaceTerminating") else exc
+        return len(step.create), None
+
+    async def _keep(
+        self, job: JsonObject, pods: list[JsonObject], ledger: Ledger, step: JobStep, failures: Failures
+    ) -> None:
+        """Names what has ended, lets it go, counts it, and ends the Job when nothing is left."""
+        job = await self._write(job, ledger.status)
+        self._failures[uid_of(job)] = failures
+        for pod in ledger.let_go:
+            await let_go(self._client, self._pods, pod)
+        gone = {uid_of(pod) for pod in ledger.let_go}
+        held = {uid_of(pod) for pod in pods if is_held(pod)} - gone
+        last = ended(settled(ledger.status, held), step.ending, self._now())
+        job = await self._write(job, last)
+        if step.ending is not None and is_finished(job):
+            self._tell_end(job, step.ending)
+
+    async def _write(self, job: JsonObject, status: JsonObject) -> JsonObject:
+        if status == job.get("status"):
+            return job
+        stored = await self._client.replace(JOB, {**job, "status": status}, subresource="status")
+        self._jobs.observe(stored)
+        return stored
+
+    def _tell_end(self, job: JsonObject, ending: Ending) -> None:
+        if ending.kind == "Failed":
+            self._events.warning(ref_of(job), ending.reason, ending.message)
+            return
+        completions = job["spec"].get("completions")
+        if completions is not None and (job["status"].get("succeeded") or 0) > completions:
+            text = "Too many succeeded pods running after completion count reached"
+            self._events.warning(ref_of(job), "TooManySucceededPods", text)
+        self._events.normal(ref_of(job), "Completed", "Job completed")
 
     def _noting_suspension(self, job: JsonObject) -> JsonObject:
         """With the condition that says whether it is suspended; one that begins again starts its time anew."""
@@ -105,48 +166,6 @@ class Jobs:
         changed["conditions"] = with_condition(list(status.get("conditions") or ()), condition)
         return {**job, "status": changed}
 
-    def _finished(self, job: JsonObject, step: JobStep) -> JsonObject:
-        if step.finish is None:
-            return step.status
-        kind, reason, message = step.finish
-        now = stamp(self._now())
-        first = "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"
-        conditions = [
-            {
-                "type": name,
-                "status": "True",
-                "lastProbeTime": now,
-                "lastTransitionTime": now,
-                "reason": reason,
-                "message": message,
-            }
-            for name in (first, kind)
-        ]
-        status = {key: value for key, value in step.status.items() if key != "active"}
-        status |= {"ready": 0, "conditions": [*(step.status.get("conditions") or ()), *conditions]}
-        if kind == "Complete":
-            self._events.normal(ref_of(job), "Completed", "Job completed")
-            return {**status, "completionTime": now}
-        self._events.warning(ref_of(job), reason, message)
-        return status
-
-    async def _create(self, job: JsonObject, one: NewPod) -> None:
-        try:
-            created = await self._client.create(POD, new_pod(job, one.completion_index, one.failures))
-        except ApiError as exc:
-            if exc.has_cause("NamespaceTerminating"):
-                return
-            self._events.warning(ref_of(job), "FailedCreate", f"Error creating: {exc.message}")
-            raise
-        self._pods.observe(created)
-        self._events.normal(ref_of(job), "SuccessfulCreate", f"Created pod: {name_of(created)}")
-
-    async def _delete(self, pod: JsonObject) -> None:
-        try:
-            await self._client.delete(POD, name_of(pod), namespace=namespace_of(pod), uid=uid_of(pod))
-        except NotFound:
-            return
-
     async def _clean_up(self, job: JsonObject) -> float | None:
         """Returns the seconds until the finished Job is to be removed."""
         ttl_s = job["spec"].get("ttlSecondsAfterFinished")
@@ -167,6 +186,6 @@ class Jobs:
 _SUSPENSION: Final = {True: ("JobSuspended", "Job suspended"), False: ("JobResumed", "Job resumed")}
 
 
-def _is_owned(pod: JsonObject, job: JsonObject) -> bool:
-    owner = controller_of(pod)
-    return owner is not None and owner["uid"] == uid_of(job)
+def _escapes(job: JsonObject, pod: JsonObject) -> bool:
+    """Its end would not be counted: it was adopted, or is older than the way of counting."""
+    return not is_held(pod) and is_active(pod) and not is_being_deleted(job)

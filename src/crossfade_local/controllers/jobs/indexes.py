@@ -37,6 +37,9 @@ class Indexes(NamedTuple):
         """How many are in both."""
         return self.size() + other.size() - self.union(other).size()
 
+    def has(self, index: int) -> bool:
+        return any(low <= index <= high for low, high in self.spans)
+
     def missing(self, below: int) -> Iterator[int]:
         """The others, from 0 on."""
         start = 0

@@ -1,188 +1,123 @@
-"""What a Job does next: how many pods to make, for which indexes, and when it has ended; pure."""
+"""What a Job does next: which pods to make and to delete, and when it has ended; pure."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
 from typing import Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.controllers.jobs.indexes import Indexes
-from crossfade_local.controllers.jobs.pods import failures_before, index_of, is_indexed
+from crossfade_local.controllers.jobs.backoff import Failures
+from crossfade_local.controllers.jobs.facts import Facts, completions_of, counts_each_index
+from crossfade_local.controllers.jobs.pods import (
+    NewPod,
+    failures_before,
+    ignored_before,
+    index_of,
+    is_indexed,
+    is_terminating,
+    replaces_only_ended,
+)
 from crossfade_local.controllers.jobs.policies import has_succeeded, verdict
-from crossfade_local.controllers.objects import is_being_deleted, parsed_time, stamp
-from crossfade_local.controllers.pods import is_active, is_ready
+from crossfade_local.controllers.objects import condition_of, is_being_deleted, parsed_time
+from crossfade_local.controllers.pods import deletion_order
 
-FIRST_RETRY_S: Final = 10.0
-MAX_RETRY_S: Final = 360.0
 MOST_AT_ONCE: Final = 500
+INTERIM: Final = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}
+"""What a Job is while it has ended and its pods have not."""
 
 
-class NewPod(NamedTuple):
-    """`completion_index` is None where the Job is not indexed; `failures` of that index until now."""
+class Ending(NamedTuple):
+    """`kind` is that of the condition: Complete or Failed."""
 
-    completion_index: int | None = None
-    failures: int = 0
+    kind: str
+    reason: str
+    message: str
 
 
 class JobStep(NamedTuple):
-    """What to do now; `finish` is (condition, reason, message) once the Job has ended."""
+    """What to do now. Pods of `delete` count as failures unless they are let go first, which `lets_go` says."""
 
     create: list[NewPod]
     delete: list[JsonObject]
-    status: JsonObject
-    finish: tuple[str, str, str] | None
+    lets_go: bool
+    ending: Ending | None
     again_s: float | None
 
 
-class _Facts(NamedTuple):
-    """The pods of a Job, sorted out."""
-
-    active: list[JsonObject]
-    failed: list[JsonObject]
-    """Those that count."""
-    succeeded_count: int
-    failed_count: int
-    completed: Indexes
-    failed_indexes: Indexes
-    fatal: str
-
-
-def next_step(job: JsonObject, pods: list[JsonObject], now: datetime, *, gone: tuple[int, int] = (0, 0)) -> JobStep:
-    """`gone` are ended pods that no longer exist: (succeeded, failed)."""
-    spec, known = job["spec"], job.get("status") or {}
-    facts = _facts(job, pods, gone)
-    started = known.get("startTime") or stamp(now)
-    status = _status(job, pods, facts, started)
-    if spec.get("suspend"):
-        return JobStep([], facts.active, {key: status[key] for key in status if key != "startTime"}, None, None)
-    left_s = None
-    if (deadline_s := spec.get("activeDeadlineSeconds")) is not None:
-        left_s = deadline_s - (now - (parsed_time(started) or now)).total_seconds()
-    finish = _ending(job, facts, left_s)
-    if finish is not None:
-        return JobStep([], facts.active, status, finish, None)
-    missing = _wanted(spec, facts) - len(facts.active)
-    if missing < 0:
-        return JobStep([], facts.active[missing:], status, None, left_s)
-    if spec.get("podReplacementPolicy") == "Failed":
-        missing -= sum(is_being_deleted(pod) and not _is_finished(pod) for pod in pods)
-    wait_s = _retry_in_s(facts.failed, now) if missing > 0 else 0.0
-    if wait_s > 0:
-        return JobStep([], [], status, None, wait_s if left_s is None else min(wait_s, left_s))
-    return JobStep(_new_pods(job, facts, max(0, missing)), [], status, None, left_s)
-
-
-def _facts(job: JsonObject, pods: list[JsonObject], gone: tuple[int, int]) -> _Facts:
-    failed, fatal, lost = [], "", []
-    per_index = job["spec"].get("backoffLimitPerIndex")
-    for pod in pods:
-        if _phase(pod) != "Failed" or is_being_deleted(pod):
-            continue
-        found = verdict(job, pod)
-        if found.action == "FailJob":
-            fatal = fatal or found.message
-        if found.action == "Ignore":
-            continue
-        failed.append(pod)
-        if per_index is not None and (found.action == "FailIndex" or failures_before(pod) + 1 > per_index):
-            lost.append(index_of(pod))
-    succeeded = [pod for pod in pods if _phase(pod) == "Succeeded"]
-    completed, failed_indexes = _indexes(job, succeeded, lost)
-    done = completed.size() if is_indexed(job) else len(succeeded) + gone[0]
-    return _Facts(
-        [pod for pod in pods if is_active(pod)], failed, done, len(failed) + gone[1], completed, failed_indexes, fatal
-    )
-
-
-def _indexes(job: JsonObject, succeeded: list[JsonObject], lost: list[int]) -> tuple[Indexes, Indexes]:
-    """Completed and failed ones, of the status and of the pods."""
-    known, below = job.get("status") or {}, int(job["spec"].get("completions") or 0)
-    if not is_indexed(job):
-        return Indexes(), Indexes()
-    completed = Indexes.parse(known.get("completedIndexes") or "", below=below)
-    failed = Indexes.parse(known.get("failedIndexes") or "", below=below)
-    return (
-        completed.with_more(index for index in map(index_of, succeeded) if 0 <= index < below),
-        failed.with_more(index for index in lost if 0 <= index < below),
-    )
-
-
-def _status(job: JsonObject, pods: list[JsonObject], facts: _Facts, started: str) -> JsonObject:
-    known = job.get("status") or {}
-    counts = {
-        "active": len(facts.active),
-        "ready": sum(map(is_ready, facts.active)),
-        "succeeded": facts.succeeded_count,
-        "failed": facts.failed_count,
-        "terminating": sum(is_being_deleted(pod) and not _is_finished(pod) for pod in pods),
-    }
-    always = ("ready", "terminating")
-    status: JsonObject = {key: value for key, value in counts.items() if value or key in always}
-    if facts.completed.spans:
-        status["completedIndexes"] = str(facts.completed)
-    if job["spec"].get("backoffLimitPerIndex") is not None and is_indexed(job):
-        status["failedIndexes"] = str(facts.failed_indexes)
-    return status | {"startTime": started} | ({"conditions": known["conditions"]} if known.get("conditions") else {})
-
-
-def _wanted(spec: JsonObject, facts: _Facts) -> int:
-    """Without `completions` the first success means that there is no more work."""
-    parallelism = int(spec.get("parallelism", 1))
-    if spec.get("completions") is None:
-        return 0 if facts.succeeded_count else parallelism
-    left = int(spec["completions"]) - facts.succeeded_count - facts.failed_indexes.size()
-    return min(parallelism, max(left, 0))
-
-
-def _new_pods(job: JsonObject, facts: _Facts, missing: int) -> list[NewPod]:
-    count = min(missing, MOST_AT_ONCE)
-    if not is_indexed(job):
-        return [NewPod()] * count
-    taken = facts.completed.union(facts.failed_indexes).with_more(
-        index for index in map(index_of, facts.active) if index >= 0
-    )
-    failures: dict[int, int] = {}
-    for pod in facts.failed:
-        failures[index_of(pod)] = max(failures.get(index_of(pod), 0), failures_before(pod) + 1)
-    free = islice(taken.missing(int(job["spec"].get("completions") or 0)), count)
-    return [NewPod(index, failures.get(index, 0)) for index in free]
-
-
-def _ending(job: JsonObject, facts: _Facts, left_s: float | None) -> tuple[str, str, str] | None:
+def next_step(job: JsonObject, pods: list[JsonObject], facts: Facts, failures: Failures, now: datetime) -> JobStep:
     spec = job["spec"]
+    left_s = _left_s(job, now)
+    ending = _ending(job, facts, left_s)
+    if ending is not None:
+        return JobStep([], facts.active, False, ending, None)
+    if is_being_deleted(job):
+        return JobStep([], [], False, _completion(spec, facts, len(facts.active)), None)
+    if spec.get("suspend"):
+        return JobStep([], facts.active, True, _completion(spec, facts, 0), None)
+    wanted = _wanted(spec, facts)
+    surplus = _surplus(job, facts.active, len(facts.active) - wanted)
+    if surplus:
+        remaining = len(facts.active) - len(surplus)
+        return JobStep([], surplus[:MOST_AT_ONCE], True, _completion(spec, facts, remaining), left_s)
+    missing = wanted - len(facts.active)
+    if replaces_only_ended(job):
+        missing -= sum(map(is_terminating, pods))
+    create, wait_s = _new_pods(job, pods, facts, failures, min(max(missing, 0), MOST_AT_ONCE), now)
+    waits = [wait for wait in (wait_s, left_s) if wait is not None]
+    return JobStep(
+        create, [], False, _completion(spec, facts, len(facts.active) + len(create)), min(waits, default=None)
+    )
+
+
+def _left_s(job: JsonObject, now: datetime) -> float | None:
+    """Until activeDeadlineSeconds have passed."""
+    deadline_s = job["spec"].get("activeDeadlineSeconds")
+    if deadline_s is None or job["spec"].get("suspend"):
+        return None
+    started = parsed_time((job.get("status") or {}).get("startTime")) or now
+    left_s: float = deadline_s - (now - started).total_seconds()
+    return left_s
+
+
+def _ending(job: JsonObject, facts: Facts, left_s: float | None) -> Ending | None:
+    """One that was noted before stays. All but the completion, which depends on what is done now."""
+    spec, status = job["spec"], job.get("status") or {}
+    for kind, interim in INTERIM.items():
+        noted = condition_of(status, interim)
+        if noted is not None and noted["status"] == "True":
+            return Ending(kind, noted.get("reason") or "", noted.get("message") or "")
     if facts.fatal:
-        return "Failed", "PodFailurePolicy", facts.fatal
-    if matched := has_succeeded(job, facts.completed):
-        return "Complete", "SuccessPolicy", matched
-    if _is_complete(spec, facts):
-        return "Complete", "CompletionsReached", "Reached expected number of succeeded pods"
-    if facts.failed_count > spec.get("backoffLimit", 6) or _restarts_too_often(spec, facts.active):
-        return "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
+        return Ending("Failed", "PodFailurePolicy", facts.fatal)
+    if facts.failed > spec.get("backoffLimit", 6) or _restarts_too_often(spec, facts.active):
+        return Ending("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
     if left_s is not None and left_s <= 0:
-        return "Failed", "DeadlineExceeded", "Job was active longer than specified deadline"
-    if facts.failed_indexes.spans:
-        return _failed_indexes(spec, facts)
+        return Ending("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")
+    if facts.failed_indexes.spans and (failed := _failed_indexes(job, facts)):
+        return failed
+    if matched := has_succeeded(job, facts.completed):
+        return Ending("Complete", "SuccessPolicy", matched)
     return None
 
 
-def _is_complete(spec: JsonObject, facts: _Facts) -> bool:
-    completions = spec.get("completions")
-    if completions is None:
-        return bool(facts.succeeded_count) and not facts.active
-    return facts.succeeded_count >= int(completions)
-
-
-def _failed_indexes(spec: JsonObject, facts: _Facts) -> tuple[str, str, str] | None:
-    count, most = facts.failed_indexes.size(), spec.get("maxFailedIndexes")
+def _failed_indexes(job: JsonObject, facts: Facts) -> Ending | None:
+    count, most = facts.failed_indexes.size(), job["spec"].get("maxFailedIndexes")
     if most is not None and count > most:
         text = "Job has exceeded the specified maximal number of failed indexes"
-        return "Failed", "MaxFailedIndexesExceeded", text
-    if count + facts.succeeded_count >= int(spec.get("completions") or 0):
-        return "Failed", "FailedIndexes", "Job has failed indexes"
+        return Ending("Failed", "MaxFailedIndexesExceeded", text)
+    if count + facts.completed.size() >= completions_of(job):
+        return Ending("Failed", "FailedIndexes", "Job has failed indexes")
     return None
 
 
-def _restarts_too_often(spec: JsonObject, active: Iterable[JsonObject]) -> bool:
+def _completion(spec: JsonObject, facts: Facts, active: int) -> Ending | None:
+    """Without `completions` the first success means that there is no more work to begin."""
+    completions = spec.get("completions")
+    needed = 1 if completions is None else int(completions)
+    if active or facts.succeeded < needed:
+        return None
+    return Ending("Complete", "CompletionsReached", "Reached expected number of succeeded pods")
+
+
+def _restarts_too_often(spec: JsonObject, active: list[JsonObject]) -> bool:
     """Containers that are restarted in their pod count as failures too."""
     if ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy") != "OnFailure":
         return False
@@ -195,24 +130,58 @@ def _restarts_too_often(spec: JsonObject, active: Iterable[JsonObject]) -> bool:
     return restarts > 0 if limit == 0 else restarts >= limit
 
 
-def _retry_in_s(failed: list[JsonObject], now: datetime) -> float:
-    """A growing pause after every failure."""
-    ended = max((time for time in map(_ended_at, failed) if time is not None), default=None)
-    if ended is None:
+def _wanted(spec: JsonObject, facts: Facts) -> int:
+    """How many pods are to be active; what runs when there is no more work to begin may end it."""
+    parallelism = int(spec.get("parallelism", 1))
+    if spec.get("completions") is None:
+        return len(facts.active) if facts.succeeded else parallelism
+    left = int(spec["completions"]) - facts.succeeded - facts.failed_indexes.size()
+    return min(parallelism, max(left, 0))
+
+
+def _surplus(job: JsonObject, active: list[JsonObject], count: int) -> list[JsonObject]:
+    """At least `count`: pods that no index needs first, then those that a ReplicaSet would delete first."""
+    unneeded: list[JsonObject] = []
+    kept = sorted(active, key=lambda pod: deletion_order(pod, 0))
+    if is_indexed(job):
+        last = {index_of(pod): pod for pod in kept if 0 <= index_of(pod) < completions_of(job)}
+        unneeded = [pod for pod in kept if last.get(index_of(pod)) is not pod]
+        kept = [pod for pod in kept if last.get(index_of(pod)) is pod]
+    return [*unneeded, *kept[: max(0, count - len(unneeded))]]
+
+
+def _new_pods(
+    job: JsonObject, pods: list[JsonObject], facts: Facts, failures: Failures, count: int, now: datetime
+) -> tuple[list[NewPod], float | None]:
+    """Those to make now; if failures hold them up, for how many seconds."""
+    if count == 0:
+        return [], None
+    if not counts_each_index(job) and (pause_s := failures.pause_s(now)) > 0:
+        return [], pause_s
+    if not is_indexed(job):
+        return [NewPod()] * count, None
+    taken = facts.completed.union(facts.failed_indexes).with_more(
+        index_of(pod)
+        for pod in (*facts.active, *(filter(is_terminating, pods) if replaces_only_ended(job) else ()))
+        if index_of(pod) >= 0
+    )
+    free = list(islice(taken.missing(completions_of(job)), count))
+    pauses = {index: _pause_s(facts.predecessors.get(index), now) for index in free}
+    ready = [index for index in free if not pauses[index]]
+    held_up = [pause_s for pause_s in pauses.values() if pause_s]
+    return [_successor(job, index, facts.predecessors.get(index)) for index in ready], min(held_up, default=None)
+
+
+def _pause_s(predecessor: JsonObject | None, now: datetime) -> float:
+    if predecessor is None:
         return 0.0
-    pause_s: float = min(FIRST_RETRY_S * 2 ** min(len(failed) - 1, 20), MAX_RETRY_S)
-    return pause_s - (now - ended).total_seconds()
+    tries = failures_before(predecessor) + ignored_before(predecessor) + 1
+    return Failures().after([], [predecessor])._replace(number=tries).pause_s(now)
 
 
-def _ended_at(pod: JsonObject) -> datetime | None:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    ends = [((item.get("state") or {}).get("terminated") or {}).get("finishedAt") for item in statuses]
-    return max((time for time in map(parsed_time, ends) if time is not None), default=None)
-
-
-def _phase(pod: JsonObject) -> str:
-    return (pod.get("status") or {}).get("phase") or "Pending"
-
-
-def _is_finished(pod: JsonObject) -> bool:
-    return _phase(pod) in ("Succeeded", "Failed")
+def _successor(job: JsonObject, index: int, predecessor: JsonObject | None) -> NewPod:
+    if predecessor is None:
+        return NewPod(index)
+    is_ignored = verdict(job, predecessor).action == "Ignore"
+    failures, ignored = failures_before(predecessor), ignored_before(predecessor)
+    return NewPod(index, failures + (not is_ignored), ignored + is_ignored)

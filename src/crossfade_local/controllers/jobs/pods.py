@@ -1,17 +1,42 @@
-"""The pods of a Job: what one looks like, which index it works on, and how many ended ones are gone; pure."""
+"""The pods of a Job: what one looks like, which index it works on, and whether it failed; pure.
 
-from typing import Final
+Each has a finalizer, so that it stays until the Job's status has taken its end in: nothing is counted twice or never.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.controllers.objects import controller_ref, is_being_deleted, name_of, namespace_of, uid_of
+from crossfade_local.controllers.objects import (
+    condition_of,
+    controller_ref,
+    is_being_deleted,
+    name_of,
+    namespace_of,
+    parsed_time,
+    uid_of,
+)
 
 INDEX: Final = "batch.kubernetes.io/job-completion-index"
 FAILURES: Final = "batch.kubernetes.io/job-index-failure-count"
+IGNORED: Final = "batch.kubernetes.io/job-index-ignored-failure-count"
+FINALIZER: Final = "batch.kubernetes.io/job-tracking"
 _VARIABLE: Final = {
     "name": "JOB_COMPLETION_INDEX",
-    "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}},
+    "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.labels['{INDEX}']"}},
 }
-_LONGEST_BASE: Final = 63
+_LONGEST_BASE: Final = 58
+"""What the server leaves of a generateName."""
+
+
+class NewPod(NamedTuple):
+    """`completion_index` is None where the Job is not indexed; `failures` of that index until now, and those of them
+    that its policy does not count.
+    """
+
+    completion_index: int | None = None
+    failures: int = 0
+    ignored: int = 0
 
 
 def is_indexed(job: JsonObject) -> bool:
@@ -20,31 +45,78 @@ def is_indexed(job: JsonObject) -> bool:
 
 def index_of(pod: JsonObject) -> int:
     """-1 for a pod without one."""
-    text = (pod["metadata"].get("annotations") or {}).get(INDEX) or ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else -1
+    return _number(pod, INDEX, -1)
 
 
 def failures_before(pod: JsonObject) -> int:
-    """How often its index had failed when the pod was made."""
-    text = (pod["metadata"].get("annotations") or {}).get(FAILURES) or ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
+    """How often its index had failed when the pod was made, as far as that counts."""
+    return _number(pod, FAILURES, 0)
 
 
-def new_pod(job: JsonObject, index: int | None, failures: int) -> JsonObject:
-    """`index` is None for a Job that is not indexed; `failures` are those of the index until now."""
+def ignored_before(pod: JsonObject) -> int:
+    return _number(pod, IGNORED, 0)
+
+
+def _number(pod: JsonObject, annotation: str, default: int) -> int:
+    text = (pod["metadata"].get("annotations") or {}).get(annotation) or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else default
+
+
+def phase_of(pod: JsonObject) -> str:
+    return (pod.get("status") or {}).get("phase") or "Pending"
+
+
+def is_held(pod: JsonObject) -> bool:
+    """The Job has not taken its end in yet."""
+    return FINALIZER in (pod["metadata"].get("finalizers") or ())
+
+
+def is_terminating(pod: JsonObject) -> bool:
+    return is_being_deleted(pod) and phase_of(pod) not in ("Succeeded", "Failed")
+
+
+def replaces_only_ended(job: JsonObject) -> bool:
+    spec = job["spec"]
+    return spec.get("podReplacementPolicy") == "Failed" or spec.get("podFailurePolicy") is not None
+
+
+def has_failed(job: JsonObject, pod: JsonObject) -> bool:
+    """A pod that is deleted counts at once, since it may never tell how it ended, unless the Job waits for that."""
+    if phase_of(pod) == "Failed":
+        return True
+    return is_being_deleted(pod) and phase_of(pod) != "Succeeded" and not replaces_only_ended(job)
+
+
+def ended_at(pod: JsonObject) -> datetime | None:
+    """When its last container ended; if that is not told, when it was no longer ready or was to be deleted."""
+    status, metadata = pod.get("status") or {}, pod["metadata"]
+    states = [(item.get("state") or {}).get("terminated") or {} for item in status.get("containerStatuses") or ()]
+    ends = [parsed_time(state.get("finishedAt")) for state in states]
+    known = [end for end in ends if end is not None]
+    if known and len(known) == len(ends):
+        return max(known)
+    ready = condition_of(status, "Ready")
+    if ready is not None and ready["status"] == "False" and ready.get("lastTransitionTime"):
+        return parsed_time(ready["lastTransitionTime"])
+    if deleted := parsed_time(metadata.get("deletionTimestamp")):
+        return deleted - timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    return parsed_time(metadata.get("creationTimestamp"))
+
+
+def new_pod(job: JsonObject, wanted: NewPod) -> JsonObject:
     template = job["spec"]["template"]
     metadata = template.get("metadata") or {}
     ids = {"controller-uid": uid_of(job), "job-name": name_of(job)}
     labels = {**(metadata.get("labels") or {}), **ids}
     labels |= {f"batch.kubernetes.io/{key}": value for key, value in ids.items()}
     annotations = dict(metadata.get("annotations") or {})
-    base, spec = f"{name_of(job)}-", template["spec"]
+    base, spec, index = f"{name_of(job)}-", template["spec"], wanted.completion_index
     if index is not None:
         labels[INDEX] = annotations[INDEX] = str(index)
-        if job["spec"].get("backoffLimitPerIndex") is not None:
-            annotations[FAILURES] = str(failures)
-        base, spec = f"{name_of(job)}-{index}-", _with_index(spec)
-        spec["hostname"] = f"{name_of(job)}-{index}"[:_LONGEST_BASE]
+        annotations |= _failure_counts(job, wanted)
+        end = f"-{index}-"
+        base, spec = f"{name_of(job)[: _LONGEST_BASE - len(end)]}{end}", _with_index(spec)
+        spec["hostname"] = f"{name_of(job)}-{index}"
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -53,10 +125,17 @@ def new_pod(job: JsonObject, index: int | None, failures: int) -> JsonObject:
             "namespace": namespace_of(job),
             "labels": labels,
             **({"annotations": annotations} if annotations else {}),
+            "finalizers": [*(item for item in metadata.get("finalizers") or () if item != FINALIZER), FINALIZER],
             "ownerReferences": [controller_ref(job)],
         },
         "spec": spec,
     }
+
+
+def _failure_counts(job: JsonObject, wanted: NewPod) -> dict[str, str]:
+    if job["spec"].get("backoffLimitPerIndex") is None:
+        return {}
+    return {FAILURES: str(wanted.failures), **({IGNORED: str(wanted.ignored)} if wanted.ignored else {})}
 
 
 def _with_index(spec: JsonObject) -> JsonObject:
@@ -72,33 +151,3 @@ def _with_variable(container: JsonObject) -> JsonObject:
     if any(item.get("name") == _VARIABLE["name"] for item in env):
         return container
     return {**container, "env": [*env, _VARIABLE]}
-
-
-class Gone:
-    """Ended pods that somebody deleted since: they still count. Kept per Job while it exists."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, dict[str, set[str]]] = {}
-        self._earlier: dict[str, dict[str, int]] = {}
-
-    def forget(self, job_uid: str) -> None:
-        self._seen.pop(job_uid, None)
-        self._earlier.pop(job_uid, None)
-
-    def counts(self, job: JsonObject, pods: list[JsonObject]) -> tuple[int, int]:
-        """(succeeded, failed); what went before the controller began is told by the status."""
-        key, status = uid_of(job), job.get("status") or {}
-        present = {"Succeeded": set[str](), "Failed": set[str]()}
-        for pod in pods:
-            phase = (pod.get("status") or {}).get("phase")
-            if phase in present and not (phase == "Failed" and is_being_deleted(pod)):
-                present[phase].add(uid_of(pod))
-        if key not in self._seen:
-            told = {"Succeeded": status.get("succeeded") or 0, "Failed": status.get("failed") or 0}
-            self._earlier[key] = {phase: max(0, told[phase] - len(uids)) for phase, uids in present.items()}
-            self._seen[key] = {phase: set() for phase in present}
-        seen, earlier = self._seen[key], self._earlier[key]
-        for phase, uids in present.items():
-            seen[phase] |= uids
-        found = [earlier[phase] + len(seen[phase] - present[phase]) for phase in ("Succeeded", "Failed")]
-        return found[0], found[1]
