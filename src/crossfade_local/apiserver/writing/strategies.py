@@ -294,7 +294,7 @@ def _intent(resource: ResourceType, obj: JsonObject) -> JsonObject:
         ignored.add("status")
     found = {key: value for key, value in obj.items() if key not in ignored}
     if resource.bucket == "discovery.k8s.io/endpointslices":
-        found["labels"] = obj["metadata"].get("labels")
+        found["labels"] = obj["metadata"].get("labels") or {}
     if resource.bucket == "apps/deployments":
         # They go to the ReplicaSets too.
         found["annotations"] = obj["metadata"].get("annotations") or {}

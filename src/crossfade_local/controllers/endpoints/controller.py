@@ -1,5 +1,6 @@
 """Writes the EndpointSlices and Endpoints of every Service with a selector; others are left to whoever fills them."""
 
+import contextlib
 from collections.abc import Mapping
 
 from crossfade_kube.client import Client
@@ -27,13 +28,22 @@ class Endpoints:
         self._pods = informers.of(POD)
         self._slices = informers.of(ENDPOINT_SLICE)
         self._endpoints = informers.of(ENDPOINTS)
-        self._services.on_change(self._on_object)
-        self._endpoints.on_change(self._on_object)
+        self._bereft: set[NamespacedName] = set()
+        """Services that were deleted, and whose Endpoints are not gone yet."""
+        self._services.on_change(self._on_service)
+        self._endpoints.on_change(self._on_endpoints)
         self._slices.on_change(self._on_slice)
         self._pods.on_change(self._on_pod)
 
-    def _on_object(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        """A Service, or the Endpoints of the same name."""
+    def _on_service(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        if after is not None:
+            self._bereft.discard(key_of(after))
+            self.reconciler.queue.add(key_of(after))
+        elif before is not None:
+            self._bereft.add(key_of(before))
+            self.reconciler.queue.add(key_of(before))
+
+    def _on_endpoints(self, before: JsonObject | None, after: JsonObject | None) -> None:
         changed = after or before
         if changed is not None:
             self.reconciler.queue.add(key_of(changed))
@@ -92,14 +102,15 @@ class Endpoints:
         self._endpoints.observe(written)
 
     async def _remove_endpoints(self, service: NamespacedName) -> None:
-        """Slices go by garbage collection; Endpoints have no owner and are ours by their label."""
+        """Slices go by garbage collection. Endpoints have no owner: who wrote them, they go with the Service of their
+        name; where there was none, only those go that were made here.
+        """
         stored = self._endpoints.get(service)
-        if stored is None or _label(stored, ENDPOINTS_MANAGED_BY) != ENDPOINTS_MANAGER:
-            return
-        try:
-            await self._client.delete(ENDPOINTS, service.name, namespace=service.namespace)
-        except NotFound:
-            return
+        is_made_here = stored is not None and _label(stored, ENDPOINTS_MANAGED_BY) == ENDPOINTS_MANAGER
+        if stored is not None and (is_made_here or service in self._bereft):
+            with contextlib.suppress(NotFound):
+                await self._client.delete(ENDPOINTS, service.name, namespace=service.namespace)
+        self._bereft.discard(service)
 
 
 async def apply_changes(client: Client, slices: Informer, changes: SliceChanges) -> None:

@@ -15,6 +15,9 @@ from crossfade_local.controllers.reconciler import Reconciler
 
 MANAGER: Final = "endpointslicemirroring-controller.k8s.io"
 SKIP_LABEL: Final = "endpointslice.kubernetes.io/skip-mirror"
+_OWN_ANNOTATIONS: Final = frozenset(
+    {"kubectl.kubernetes.io/last-applied-configuration", "endpoints.kubernetes.io/last-change-trigger-time"}
+)
 
 
 class EndpointsMirror:
@@ -59,6 +62,7 @@ class EndpointsMirror:
             "generateName": f"{name_of(endpoints)}-",
             "namespace": key.namespace,
             "labels": _labels(endpoints) | {SERVICE_NAME_LABEL: key.name, MANAGED_BY_LABEL: MANAGER},
+            "annotations": _annotations(endpoints),
             "ownerReferences": [controller_ref(endpoints)],
         }
         await apply_changes(self._client, self._slices, fewest_changes(contents, existing, metadata))
@@ -85,6 +89,11 @@ def mirrored(endpoints: JsonObject) -> list[JsonObject]:
 def _endpoint(address: JsonObject, *, ready: bool) -> JsonObject:
     kept = {key: address[key] for key in ("hostname", "nodeName", "targetRef") if address.get(key)}
     return {"addresses": [address["ip"]], "conditions": {"ready": ready}, **kept}
+
+
+def _annotations(endpoints: JsonObject) -> dict[str, str]:
+    theirs = endpoints["metadata"].get("annotations") or {}
+    return {key: value for key, value in theirs.items() if key not in _OWN_ANNOTATIONS}
 
 
 def _labels(obj: JsonObject) -> dict[str, str]:

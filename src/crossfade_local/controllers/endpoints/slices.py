@@ -41,7 +41,7 @@ def slice_changes(service: JsonObject, addresses: Iterable[PodAddress], existing
 
 
 def fewest_changes(contents: list[JsonObject], existing: list[JsonObject], metadata: JsonObject) -> SliceChanges:
-    """From `existing` to slices with these contents; new ones get `metadata`, kept ones its labels."""
+    """From `existing` to slices with these contents; new ones get `metadata`, kept ones its labels and annotations."""
     create, replace = [], []
     unused = sorted(existing, key=name_of)
     for content in contents:
@@ -52,7 +52,8 @@ def fewest_changes(contents: list[JsonObject], existing: list[JsonObject], metad
             )
             continue
         unused.remove(match)
-        changed = {**match, **content, "metadata": {**match["metadata"], "labels": metadata["labels"]}}
+        kept = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
+        changed = {**match, **content, "metadata": {**match["metadata"], **kept}}
         if not _same(changed, match):
             replace.append(changed)
     return SliceChanges(create, replace, unused)
@@ -122,6 +123,8 @@ def _addresses(content: JsonObject) -> set[str]:
 
 def _same(left: JsonObject, right: JsonObject) -> bool:
     def parts(item: JsonObject) -> tuple[object, ...]:
-        return item["metadata"].get("labels") or {}, item.get("ports") or [], item.get("endpoints") or []
+        metadata = item["metadata"]
+        told = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        return told, item.get("ports") or [], item.get("endpoints") or []
 
     return parts(left) == parts(right)

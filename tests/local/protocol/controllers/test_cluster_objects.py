@@ -72,7 +72,9 @@ async def test_endpoints_written_by_hand_are_mirrored(bed: Bed) -> None:
     await bed.create(SERVICE, {"metadata": {"name": "outside"}, "spec": {"ports": [{"name": "http", "port": 80}]}})
     ports = [{"name": "http", "port": 8080, "protocol": "TCP"}]
     subsets = [{"addresses": [{"ip": "203.0.113.7"}], "notReadyAddresses": [{"ip": "203.0.113.8"}], "ports": ports}]
-    await bed.create(ENDPOINTS, {"metadata": {"name": "outside"}, "subsets": subsets})
+    metadata = {"name": "outside", "annotations": {"note": "by hand"}}
+    await bed.create(ENDPOINTS, {"metadata": metadata, "subsets": subsets})
+    await bed.create(ENDPOINTS, {"metadata": {"name": "of-no-service"}, "subsets": subsets})
 
     async def mirrored() -> dict[str, bool]:
         return {
@@ -80,18 +82,20 @@ async def test_endpoints_written_by_hand_are_mirrored(bed: Bed) -> None:
             for item in await bed.all(ENDPOINT_SLICE)
             for endpoint in item.get("endpoints") or ()
             if item["metadata"]["labels"]["kubernetes.io/service-name"] == "outside"
+            and item["metadata"]["annotations"] == {"note": "by hand"}
         }
 
     async def is_mirrored() -> bool:
         return await mirrored() == {"203.0.113.7": True, "203.0.113.8": False}
 
     await bed.until(is_mirrored, "the slice")
-    await bed.client.delete(ENDPOINTS, "outside", namespace=bed.namespace)
+    await bed.client.delete(SERVICE, "outside", namespace=bed.namespace)
 
     async def is_gone() -> bool:
-        return not await mirrored()
+        return not await mirrored() and await bed.get(ENDPOINTS, "outside") is None
 
-    await bed.until(is_gone, "the slice to go")
+    await bed.until(is_gone, "the Endpoints and their slice to go")
+    assert await bed.get(ENDPOINTS, "of-no-service") is not None
 
 
 async def test_every_namespace_has_its_account_and_ca(bed: Bed) -> None:

@@ -67,3 +67,12 @@ def test_annotations_of_a_deployment_are_a_new_generation(registry: Registry, no
         changed = {"metadata": {"annotations": {name: "b"}}, "spec": {}}
         updated = prepare_update(resource, changed, made, subresource, now)
         assert (updated["metadata"]["annotations"], updated["metadata"]["generation"]) == ({name: "b"}, expected)
+
+
+def test_labels_of_a_slice_are_a_new_generation(registry: Registry, now: datetime) -> None:
+    resource = registry.builtin("discovery.k8s.io", "v1", "endpointslices")
+    made: dict[str, Any] = {"metadata": {"labels": {"a": "b"}}, "endpoints": []}
+    prepare_create(resource, made, now)
+    for labels, expected in (({"a": "b"}, 1), ({}, 2)):
+        changed = {"metadata": {"labels": labels, "annotations": {"c": "d"}}, "endpoints": []}
+        assert prepare_update(resource, changed, made, "", now)["metadata"]["generation"] == expected
