@@ -81,38 +81,54 @@ def budget_status(
     budget: JsonObject, wanted: Wanted, current: int, pending: Mapping[str, str], now: datetime
 ) -> JsonObject:
     allowed = max(current - wanted.healthy, 0) if wanted.expected > 0 else 0
+    generation = budget["metadata"].get("generation", 0)
     status: JsonObject = {
         "disruptionsAllowed": allowed,
         "currentHealthy": current,
         "desiredHealthy": wanted.healthy,
         "expectedPods": wanted.expected,
-        "observedGeneration": budget["metadata"].get("generation", 0),
+        "observedGeneration": generation,
     }
     if pending:
         status["disruptedPods"] = dict(pending)
     reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
-    return {**status, "conditions": _conditions(budget, *reason, "", now)}
+    return {**status, "conditions": _conditions(budget, *reason, "", now, generation=generation)}
 
 
 def failed_status(budget: JsonObject, message: str, now: datetime) -> JsonObject:
     """Fails closed: nothing may be evicted while it cannot be counted."""
     former = budget.get("status") or {}
-    conditions = _conditions(budget, "False", "SyncFailed", message, now)
+    conditions = _conditions(budget, "False", "SyncFailed", message, now, generation=former.get("observedGeneration"))
     zero = {"currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
-    generation = budget["metadata"].get("generation", 0)
-    return {
-        **zero, **former, "disruptionsAllowed": 0, "observedGeneration": generation, "conditions": conditions,
-    }  # fmt: skip
+    return {**zero, **former, "disruptionsAllowed": 0, "conditions": conditions}
 
 
-def _conditions(budget: JsonObject, truth: str, reason: str, message: str, now: datetime) -> list[JsonObject]:
+def shown_selector(budget: JsonObject) -> str:
+    """As Go prints it."""
+    selector = (budget.get("spec") or {}).get("selector") or {}
+    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{item['key']},Operator:{item['operator']},"
+        f"Values:[{' '.join(item.get('values') or ())}],}},"
+        for item in selector.get("matchExpressions") or ()
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )
+
+
+def _conditions(
+    budget: JsonObject, truth: str, reason: str, message: str, now: datetime, *, generation: int | None
+) -> list[JsonObject]:
+    """`generation` is the observed one, if any is."""
     former = budget.get("status") or {}
     known = condition_of(former, DISRUPTION_ALLOWED)
     since = known["lastTransitionTime"] if known and known["status"] == truth else stamp(now)
     condition = {
         "type": DISRUPTION_ALLOWED,
         "status": truth,
-        "observedGeneration": budget["metadata"].get("generation", 0),
+        **({"observedGeneration": generation} if generation else {}),
         "lastTransitionTime": since,
         "reason": reason,
         "message": message,

@@ -15,6 +15,7 @@ from crossfade_local.controllers.disruption.budget import (
     failed_status,
     healthy,
     needs_scale,
+    shown_selector,
     wanted,
 )
 from crossfade_local.controllers.informers import Informer, Informers
@@ -97,6 +98,8 @@ class Budgets:
             self._tell_once(budget)
         marks = evicted((budget.get("status") or {}).get("disruptedPods") or {}, pods, now)
         self._complain(budget, pods, marks.forgotten)
+        if needs_scale(spec):
+            self._tell_of_unmanaged(budget, pods)
         try:
             scale = await self._scale(pods) if needs_scale(spec) else 0
         except _UncountedError as error:
@@ -116,6 +119,16 @@ class Budgets:
         former = budget.get("status") or {}
         if former.get("observedGeneration") != budget["metadata"].get("generation") or former.get("expectedPods"):
             self._events.normal(ref_of(budget), "NoPods", "No matching pods found")
+
+    def _tell_of_unmanaged(self, budget: JsonObject, pods: list[JsonObject]) -> None:
+        if any(controller_of(pod) is None for pod in pods):
+            said = (
+                f"Pods selected by this PodDisruptionBudget (selector: {shown_selector(budget)}) were found to be "
+                "unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in "
+                'undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an '
+                "integer value."
+            )
+            self._events.warning(ref_of(budget), "UnmanagedPods", said)
 
     def _complain(self, budget: JsonObject, pods: list[JsonObject], names: tuple[str, ...]) -> None:
         for pod in pods:
@@ -148,7 +161,7 @@ class Budgets:
             except NotFound:
                 found = None
         else:
-            raise _UncountedError(f"{owner['kind']} {owner['name']} does not implement the scale subresource")
+            raise _UncountedError(f"{_plural(group, owner['kind'])} does not implement the scale subresource")
         if found is None:
             raise _UncountedError(f'found no controllers for pod "{name_of(pod)}"')
         return uid_of(found), _replicas(found)
@@ -156,6 +169,12 @@ class Budgets:
     def _known(self, informer: Informer, namespace: str, owner: JsonObject) -> JsonObject | None:
         found = informer.get(NamespacedName(namespace, owner["name"]))
         return found if found is not None and uid_of(found) == owner["uid"] else None
+
+
+def _plural(group: str, kind: str) -> str:
+    """Of kinds that own pods and cannot be scaled."""
+    plural = f"{kind.lower()}s"
+    return f"{plural}.{group}" if group else plural
 
 
 def _replicas(obj: JsonObject) -> int:

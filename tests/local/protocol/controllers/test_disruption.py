@@ -55,6 +55,7 @@ async def test_without_a_controller_there_is_no_telling_how_many_there_should_be
     await bed.create(POD, {"metadata": {"name": "lone", "labels": labels}, "spec": spec})
     await make_budget(bed, maxUnavailable=1)
     await counted(bed, expectedPods=0, disruptionsAllowed=0)
+    await bed.until(lambda: bed.messages("UnmanagedPods"), "the pod to be told of")
     settings = await bed.create(CONFIG_MAP, {"metadata": {"name": "settings"}})
     uid = settings["metadata"]["uid"]
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "settings", "uid": uid, "controller": True}
@@ -62,6 +63,6 @@ async def test_without_a_controller_there_is_no_telling_how_many_there_should_be
 
     async def failed() -> bool:
         conditions = ((await bed.get(BUDGET, "keep")) or {})["status"]["conditions"]
-        return "ConfigMap settings does not implement the scale subresource" in [one["message"] for one in conditions]
+        return "configmaps does not implement the scale subresource" in [one["message"] for one in conditions]
 
     await bed.until(failed, "a condition that says so")

@@ -12,6 +12,7 @@ from crossfade_local.controllers.disruption.budget import (
     evicted,
     failed_status,
     healthy,
+    shown_selector,
     wanted,
 )
 from tests.local.unit.controllers.objects import pod
@@ -62,6 +63,17 @@ def test_nothing_may_go_while_pods_cannot_be_counted() -> None:
     status = failed_status({**BUDGET, "status": {"disruptionsAllowed": 2, "currentHealthy": 4}}, "odd", NOW)
     assert (status["disruptionsAllowed"], status["currentHealthy"]) == (0, 4)
     assert [(one["reason"], one["message"]) for one in status["conditions"]] == [("SyncFailed", "odd")]
+    assert "observedGeneration" not in status
+    assert "observedGeneration" not in status["conditions"][0]
+
+
+def test_a_selector_is_shown_as_go_prints_it() -> None:
+    expression = {"key": "a", "operator": "In", "values": ["x", "y"]}
+    selector = {"matchLabels": {"b": "c", "app": "jazz"}, "matchExpressions": [expression]}
+    assert shown_selector({"spec": {"selector": selector}}) == (
+        "&LabelSelector{MatchLabels:map[string]string{app: jazz,b: c,},"
+        "MatchExpressions:[]LabelSelectorRequirement{LabelSelectorRequirement{Key:a,Operator:In,Values:[x y],},},}"
+    )
 
 
 def test_granted_evictions_count_until_they_show() -> None:
