@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 
 from crossfade_kube.client import Client
 from crossfade_kube.errors import AlreadyExists, ApiError, NotFound
@@ -26,6 +27,8 @@ from crossfade_local.cron import ScheduleError
 
 # Longer timers are set again on the way: clocks may be changed.
 _LONGEST_TIMER_S = 3600.0
+_NEVER: Final = "time difference between two schedules is less than 1 second"
+"""Kubernetes' words for a day that does not exist."""
 
 
 class CronJobs:
@@ -63,9 +66,10 @@ class CronJobs:
             self.reconciler.queue.forget(key)
             return None
         jobs = self._own_jobs(cron_job)
-        cron_job = await self._note_endings(cron_job, jobs)
-        for job in plan.surplus(cron_job, jobs):
+        surplus = plan.surplus(cron_job, jobs)
+        for job in surplus:
             await self._delete(cron_job, job)
+        cron_job = await self._note_endings(cron_job, jobs, {uid_of(job) for job in surplus})
         if cron_job["spec"].get("suspend"):
             return None
         return await self._start_what_is_due(cron_job, jobs)
@@ -78,8 +82,8 @@ class CronJobs:
                 found.append(job)
         return found
 
-    async def _note_endings(self, cron_job: JsonObject, jobs: list[JsonObject]) -> JsonObject:
-        """Takes Jobs that have ended, or are gone, off the active ones."""
+    async def _note_endings(self, cron_job: JsonObject, jobs: list[JsonObject], deleted: set[str]) -> JsonObject:
+        """Takes Jobs that have ended, or are gone, off the active ones; what was `deleted` was told of already."""
         status = cron_job.get("status") or {}
         by_uid = {uid_of(job): job for job in jobs}
         active, last_success = [], status.get("lastSuccessfulTime")
@@ -91,10 +95,14 @@ class CronJobs:
                 self._events.normal(ref_of(cron_job), "MissingJob", text)
             elif ending is None:
                 active.append(item)
-            else:
+            elif item["uid"] not in deleted:
                 text = f"Saw completed job: {item['name']}, condition: {ending}"
                 self._events.normal(ref_of(cron_job), "SawCompletedJob", text)
+        known = {item["uid"] for item in status.get("active") or ()}
         for job in jobs:
+            if uid_of(job) not in known and plan.ending_of(job) is None:
+                text = f"Saw a job that the controller did not create or forgot: {name_of(job)}"
+                self._events.warning(ref_of(cron_job), "UnexpectedJob", text)
             if plan.ending_of(job) == "Complete" and (ended := (job.get("status") or {}).get("completionTime")):
                 last_success = max(last_success or "", ended)
         wanted = {key: value for key, value in status.items() if key != "active"}
@@ -108,9 +116,12 @@ class CronJobs:
             schedule = plan.checked_schedule(cron_job)
             due = plan.due(cron_job, schedule, now)
         except ScheduleError as error:
-            text = f"unparseable schedule: {cron_job['spec'].get('schedule')!r}: {error}"
+            text = f'unparseable schedule: "{cron_job["spec"].get("schedule")}" : {error}'
             self._events.warning(ref_of(cron_job), "UnparseableSchedule", text)
             return None
+        if due.at is None and due.next_at is None:
+            text = f"invalid schedule: {cron_job['spec']['schedule']} : {_NEVER}"
+            self._events.warning(ref_of(cron_job), "InvalidSchedule", text)
         again_s = None if due.next_at is None else (due.next_at - now).total_seconds()
         if due.has_missed_many:
             text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"

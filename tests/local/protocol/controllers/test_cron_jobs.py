@@ -9,7 +9,7 @@ from tests.local.protocol.controllers.conftest import Bed, Json
 async def _every_second(bed: Bed, **spec: Any) -> None:
     pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "example.com/a"}]}
     template = {"spec": {"template": {"spec": pod}}}
-    whole = {"schedule": "@every 1s", "jobTemplate": template, **spec}
+    whole: Json = {"schedule": "@every 1s", "jobTemplate": template, **spec}
     await bed.create(CRON_JOB, {"metadata": {"name": "often"}, "spec": whole})
 
 
@@ -28,3 +28,14 @@ async def test_a_cron_job_makes_jobs_one_at_a_time_if_told_so(bed: Bed) -> None:
     await bed.patch(CRON_JOB, "often", {"spec": {"suspend": True}})
     await bed.client.delete(JOB, job["metadata"]["name"], namespace=bed.namespace, propagation_policy="Background")
     await bed.until(lambda: bed.messages("MissingJob"), "the job to be missed")
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "often", "uid": found["metadata"]["uid"]}
+    foreign = {"name": "by-hand", "ownerReferences": [{**owner, "controller": True}]}
+    await bed.create(JOB, {"metadata": foreign, "spec": found["spec"]["jobTemplate"]["spec"]})
+    await bed.until(lambda: bed.messages("UnexpectedJob"), "a job that the controller did not make to be told of")
+
+
+async def test_a_time_that_never_comes_is_told(bed: Bed) -> None:
+    await _every_second(bed, schedule="0 0 31 2 *")
+    assert await bed.until(lambda: bed.messages("InvalidSchedule"), "the schedule to be told of") == [
+        "invalid schedule: 0 0 31 2 * : time difference between two schedules is less than 1 second"
+    ]
