@@ -84,11 +84,7 @@ def _named(claim: JsonObject, own: JsonObject | None) -> Decision:
     name = claim["spec"]["volumeName"]
     was_bound = BIND_COMPLETED in (claim["metadata"].get("annotations") or {})
     if own is None:
-        return (
-            Lost(f"Bound claim has lost its PersistentVolume. Data on the volume is lost! ({name})")
-            if (was_bound)
-            else Wait()
-        )
+        return Lost("Bound claim has lost its PersistentVolume. Data on the volume is lost!") if was_bound else Wait()
     reference = own["spec"].get("claimRef")
     if reference is None or _refers_to(reference, claim):
         return Bind(own)
