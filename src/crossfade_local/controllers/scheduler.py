@@ -13,11 +13,12 @@ from crossfade_kube.client import STRATEGIC, Client
 from crossfade_kube.errors import Conflict, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, NamespacedName
-from crossfade_kube.resources import NAMESPACE, NODE, POD
+from crossfade_kube.resources import NAMESPACE, NODE, PERSISTENT_VOLUME_CLAIM, POD, STORAGE_CLASS
 from crossfade_local.controllers.informers import Informers
 from crossfade_local.controllers.objects import condition_of, is_being_deleted, key_of, name_of, ref_of, stamp, uid_of
 from crossfade_local.controllers.pods import is_finished
 from crossfade_local.controllers.reconciler import Reconciler
+from crossfade_local.scheduling.claims import Claims
 from crossfade_local.scheduling.cluster import Cluster, PodFacts
 from crossfade_local.scheduling.decisions import Bind, Decision, Nominated, Unschedulable, decide
 
@@ -48,6 +49,7 @@ class Scheduler:
         self._events = events
         self._now = now
         self._cluster = Cluster()
+        self._claims = Claims()
         self._waiting: dict[NamespacedName, PodFacts] = {}
         self._fresh: set[NamespacedName] = set()
         self._decided: dict[NamespacedName, Decision] = {}
@@ -58,6 +60,8 @@ class Scheduler:
         self._pods = informers.of(POD)
         informers.of(NODE).on_change(self._on_node)
         informers.of(NAMESPACE).on_change(self._on_namespace)
+        informers.of(PERSISTENT_VOLUME_CLAIM).on_change(self._on_claim)
+        informers.of(STORAGE_CLASS).on_change(self._on_class)
         self._pods.on_change(self._on_pod)
 
     async def run(self) -> None:
@@ -94,7 +98,7 @@ class Scheduler:
     def _decide(self, key: NamespacedName, pod: PodFacts) -> None:
         try:
             nominated, leaving = self._nominated.values(), frozenset(self._leaving)
-            decision = decide(pod, self._cluster, nominated=nominated, leaving=leaving)
+            decision = decide(pod, self._cluster, claims=self._claims, nominated=nominated, leaving=leaving)
         except Exception as error:
             # One odd pod must not keep the others waiting.
             fields = {"pod": str(key), "reason": error}
@@ -175,6 +179,19 @@ class Scheduler:
         if self._cluster.namespaces.get(name_of(after)) != labels:
             self._cluster.namespaces[name_of(after)] = labels
             self._changed = True
+
+    def _on_claim(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        if after is not None:
+            self._changed |= self._claims.set_claim(after)
+        elif before is not None:
+            self._claims.drop_claim(before)
+
+    def _on_class(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        if after is not None:
+            self._claims.set_class(after)
+        elif before is not None:
+            self._claims.drop_class(before)
+        self._changed = True
 
     async def _write(self, key: NamespacedName) -> float | None:
         pod, decision = self._pods.get(key), self._decided.get(key)

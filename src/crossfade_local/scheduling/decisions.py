@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from crossfade_local.scheduling.claims import Claims
 from crossfade_local.scheduling.cluster import Cluster, Node, PodFacts
 from crossfade_local.scheduling.filters import Refusal, refusal
 
@@ -37,12 +38,20 @@ Decision = Bind | Unschedulable
 
 
 def decide(
-    pod: PodFacts, cluster: Cluster, *, nominated: Iterable[Nominated] = (), leaving: frozenset[str] = frozenset()
+    pod: PodFacts,
+    cluster: Cluster,
+    *,
+    claims: Claims | None = None,
+    nominated: Iterable[Nominated] = (),
+    leaving: frozenset[str] = frozenset(),
 ) -> Decision:
     """`leaving` are the uids of pods that are being deleted: a pod waits for those before it pushes others aside."""
     nodes = cluster.candidates()
     if not nodes:
         return Unschedulable(NO_NODES)
+    if claims is not None and (said := claims.refusal(pod)):
+        # The last words are what Kubernetes says of preemption that is not even considered.
+        return Unschedulable(f"0/{len(nodes)} nodes are available: {said}. not found")
     refused: dict[str, Refusal] = {}
     fitting = []
     for node in nodes:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crossfade_kube.resources import EVENT, NODE, POD
+from crossfade_kube.resources import EVENT, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD
 from tests.local.protocol.controllers.conftest import Bed
 from tests.support.fake_kubelet import NODE_NAME
 
@@ -123,3 +123,19 @@ async def test_what_matters_more_pushes_others_aside(bed: Bed) -> None:
         return [event["involvedObject"]["name"] for event in events if event["reason"] == "Preempted"]
 
     assert await bed.until(preempted, "the Event") == ["cheap"]
+
+
+async def test_a_pod_waits_for_its_claim(bed: Bed) -> None:
+    await create(bed, "jazz", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "tapes"}}])
+    assert 'persistentvolumeclaim "tapes" not found' in await waits(bed, "jazz")
+    shape = {"accessModes": ["ReadWriteOnce"], "storageClassName": "shelf"}
+    claim = {**shape, "resources": {"requests": {"storage": "1Gi"}}}
+    await bed.create(PERSISTENT_VOLUME_CLAIM, {"metadata": {"name": "tapes"}, "spec": claim})
+
+    async def is_found() -> bool:
+        return "unbound immediate" in await waits(bed, "jazz")
+
+    await bed.until(is_found, "the claim to be found")
+    volume = {**shape, "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/tmp/tapes"}}
+    await bed.create(PERSISTENT_VOLUME, {"metadata": {"name": f"{bed.namespace}-tapes"}, "spec": volume})
+    await runs(bed, "jazz")
