@@ -12,7 +12,8 @@ from crossfade_local.controllers.endpoints.addresses import PodAddress, pod_addr
 from crossfade_local.controllers.endpoints.slices import MANAGED_BY_LABEL, MANAGER, SliceChanges, slice_changes
 from crossfade_local.controllers.endpoints.subsets import MANAGED_BY_LABEL as ENDPOINTS_MANAGED_BY
 from crossfade_local.controllers.endpoints.subsets import MANAGER as ENDPOINTS_MANAGER
-from crossfade_local.controllers.endpoints.subsets import endpoints_of, same_endpoints
+from crossfade_local.controllers.endpoints.subsets import endpoints_of, others_annotations, same_endpoints
+from crossfade_local.controllers.endpoints.trigger_times import TriggerTimes, stamped
 from crossfade_local.controllers.informers import Informer, Informers
 from crossfade_local.controllers.objects import is_being_deleted, key_of, name_of, namespace_of
 from crossfade_local.controllers.reconciler import Reconciler
@@ -28,6 +29,7 @@ class Endpoints:
         self._pods = informers.of(POD)
         self._slices = informers.of(ENDPOINT_SLICE)
         self._endpoints = informers.of(ENDPOINTS)
+        self._times = TriggerTimes()
         self._bereft: set[NamespacedName] = set()
         """Services that were deleted, and whose Endpoints are not gone yet."""
         self._services.on_change(self._on_service)
@@ -40,6 +42,7 @@ class Endpoints:
             self._bereft.discard(key_of(after))
             self.reconciler.queue.add(key_of(after))
         elif before is not None:
+            self._times.forget(key_of(before))
             self._bereft.add(key_of(before))
             self.reconciler.queue.add(key_of(before))
 
@@ -66,16 +69,16 @@ class Endpoints:
             await self._remove_endpoints(key)
         elif service["spec"].get("selector") and service["spec"].get("type") != "ExternalName":
             pods = [pod for pod in self._pods.in_namespace(key.namespace) if _selects(service, pod)]
-            addresses = pod_addresses(service, pods)
+            addresses, changed_at = pod_addresses(service, pods), self._times.take(service, pods)
             try:
-                await self._write_slices(service, addresses)
-                await self._write_endpoints(service, addresses)
+                await self._write_slices(service, addresses, changed_at)
+                await self._write_endpoints(service, addresses, changed_at)
             except Forbidden as exc:
                 if not exc.has_cause("NamespaceTerminating"):
                     raise
         return None
 
-    async def _write_slices(self, service: JsonObject, addresses: list[PodAddress]) -> None:
+    async def _write_slices(self, service: JsonObject, addresses: list[PodAddress], changed_at: str | None) -> None:
         existing = [
             item
             for item in self._slices.in_namespace(namespace_of(service))
@@ -83,10 +86,15 @@ class Endpoints:
             and item["metadata"]["labels"].get(SERVICE_NAME_LABEL) == name_of(service)
             and not is_being_deleted(item)
         ]
-        await apply_changes(self._client, self._slices, slice_changes(service, addresses, existing))
+        changes = slice_changes(service, addresses, existing)
+        changes = changes._replace(
+            create=[stamped(item, changed_at) for item in changes.create],
+            replace=[stamped(item, changed_at) for item in changes.replace],
+        )
+        await apply_changes(self._client, self._slices, changes)
 
-    async def _write_endpoints(self, service: JsonObject, addresses: list[PodAddress]) -> None:
-        wanted = endpoints_of(service, addresses)
+    async def _write_endpoints(self, service: JsonObject, addresses: list[PodAddress], changed_at: str | None) -> None:
+        wanted = stamped(endpoints_of(service, addresses), changed_at)
         stored = self._endpoints.get(key_of(service))
         if stored is None:
             try:
@@ -96,8 +104,8 @@ class Endpoints:
         elif same_endpoints(wanted, stored):
             return
         else:
-            kept = {"resourceVersion": stored["metadata"]["resourceVersion"]}
-            wanted["metadata"] = {**stored["metadata"], **wanted["metadata"], **kept}
+            annotations = others_annotations(stored) | (wanted["metadata"].get("annotations") or {})
+            wanted["metadata"] = {**stored["metadata"], **wanted["metadata"], "annotations": annotations}
             written = await self._client.replace(ENDPOINTS, wanted)
         self._endpoints.observe(written)
 

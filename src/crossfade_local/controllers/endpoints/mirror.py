@@ -9,15 +9,14 @@ from crossfade_kube.resources import ENDPOINT_SLICE, ENDPOINTS, SERVICE
 from crossfade_local.controllers.endpoints.controller import apply_changes
 from crossfade_local.controllers.endpoints.ordering import in_slice_order
 from crossfade_local.controllers.endpoints.slices import MANAGED_BY_LABEL, fewest_changes
+from crossfade_local.controllers.endpoints.trigger_times import CHANGED_AT
 from crossfade_local.controllers.informers import Informers
 from crossfade_local.controllers.objects import controller_ref, is_being_deleted, key_of, name_of, namespace_of
 from crossfade_local.controllers.reconciler import Reconciler
 
 MANAGER: Final = "endpointslicemirroring-controller.k8s.io"
 SKIP_LABEL: Final = "endpointslice.kubernetes.io/skip-mirror"
-_OWN_ANNOTATIONS: Final = frozenset(
-    {"kubectl.kubernetes.io/last-applied-configuration", "endpoints.kubernetes.io/last-change-trigger-time"}
-)
+_OWN_ANNOTATIONS: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration", CHANGED_AT})
 
 
 class EndpointsMirror:

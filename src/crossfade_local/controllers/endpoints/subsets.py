@@ -13,6 +13,7 @@ from crossfade_local.controllers.endpoints.addresses import (
 )
 from crossfade_local.controllers.endpoints.ordering import in_subset_order
 from crossfade_local.controllers.endpoints.slices import HEADLESS_LABEL
+from crossfade_local.controllers.endpoints.trigger_times import CHANGED_AT
 from crossfade_local.controllers.objects import name_of, namespace_of
 
 MANAGED_BY_LABEL: Final = "endpoints.kubernetes.io/managed-by"
@@ -43,6 +44,12 @@ def same_endpoints(wanted: JsonObject, stored: JsonObject) -> bool:
     return (wanted.get("subsets") or []) == (stored.get("subsets") or []) and wanted["metadata"]["labels"] == (
         stored["metadata"].get("labels") or {}
     )
+
+
+def others_annotations(stored: JsonObject) -> dict[str, str]:
+    """Those that did not come from here."""
+    annotations = stored["metadata"].get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key not in (_OVER_CAPACITY, CHANGED_AT)}
 
 
 def _subsets(service: JsonObject, addresses: list[PodAddress]) -> list[JsonObject]:

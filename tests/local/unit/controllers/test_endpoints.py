@@ -1,8 +1,10 @@
 import pytest
 
+from crossfade_kube.meta import NamespacedName
 from crossfade_local.controllers.endpoints.addresses import pod_addresses
 from crossfade_local.controllers.endpoints.slices import SliceChanges, slice_changes
 from crossfade_local.controllers.endpoints.subsets import endpoints_of
+from crossfade_local.controllers.endpoints.trigger_times import CHANGED_AT, TriggerTimes, stamped
 from tests.local.unit.controllers.objects import Json, pod, service
 
 WEB = {"name": "http", "port": 80, "targetPort": "web", "protocol": "TCP"}
@@ -109,6 +111,29 @@ def test_large_services_are_cut_into_slices() -> None:
     pods = [pod(f"p{number}", f"10.0.{number // 250}.{number % 250}") for number in range(250)]
     made = _changes(service(WEB), pods).create
     assert sorted(len(item["endpoints"]) for item in made) == [50, 100, 100]
+
+
+def test_since_when_a_change_is_awaited() -> None:
+    """Of a new Service since it is there, then since the first pod's readiness changed."""
+    times, subject = TriggerTimes(), service()
+    subject["metadata"]["creationTimestamp"] = "2026-01-01T00:00:05Z"
+    pods = [pod("a", "10.244.0.2"), pod("b", "10.244.0.3")]
+    assert times.take(subject, pods[:1]) == "2026-01-01T00:00:05Z"
+    assert times.take(subject, pods) == "2026-01-01T00:00:00Z"
+    assert times.take(subject, pods) is None
+    assert times.take(subject, pods[1:]) is None
+    pods[1]["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-01T00:00:09Z"
+    assert times.take(subject, pods[1:]) == "2026-01-01T00:00:09Z"
+    times.forget(NamespacedName("prod", "jazz"))
+    assert times.take(subject, pods) == "2026-01-01T00:00:05Z"
+
+
+def test_the_annotation_is_that_of_the_last_change() -> None:
+    before = {"metadata": {"name": "jazz", "annotations": {"a": "b", CHANGED_AT: "2026-01-01T00:00:05Z"}}}
+    after = stamped(before, "2026-01-01T00:00:09Z")
+    assert after["metadata"]["annotations"] == {"a": "b", CHANGED_AT: "2026-01-01T00:00:09Z"}
+    assert stamped(after, None)["metadata"]["annotations"] == {"a": "b"}
+    assert stamped({"metadata": {}}, None) == {"metadata": {}}
 
 
 def test_endpoints_of_the_older_kind() -> None:
