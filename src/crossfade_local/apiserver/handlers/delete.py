@@ -128,7 +128,7 @@ async def delete_stored(
     finalizers = wanted_finalizers(resource, obj, chosen)
     grace = grace_seconds(resource, obj, chosen)
     if grace == 0 and not finalizers and not _holds_namespace(obj):
-        if resource.bucket == "/pods":
+        if resource.bucket == "/pods" and "deletionTimestamp" not in obj["metadata"]:
             _count_ending(obj["metadata"])
         if dry_run:
             return True, obj
@@ -198,8 +198,9 @@ def _mark(resource: ResourceType, obj: JsonObject, finalizers: list[str], grace:
         metadata["finalizers"] = finalizers
     else:
         metadata.pop("finalizers", None)
-    shortened = metadata.get("deletionGracePeriodSeconds", 0) > grace
-    if "deletionTimestamp" not in metadata or shortened:
+    if "deletionTimestamp" in metadata:
+        _shorten(metadata, grace)
+    else:
         if resource.bucket != "/namespaces":
             metadata["deletionGracePeriodSeconds"] = grace
             if strategies.counts_generation(resource):
@@ -207,6 +208,15 @@ def _mark(resource: ResourceType, obj: JsonObject, finalizers: list[str], grace:
         metadata["deletionTimestamp"] = strategies.timestamp(now + timedelta(seconds=grace))
     if resource.bucket == "/namespaces":
         obj.setdefault("status", {})["phase"] = "Terminating"
+
+
+def _shorten(metadata: JsonObject, grace: int) -> None:
+    """Counted from when the deletion began; it is no other generation."""
+    former = metadata.get("deletionGracePeriodSeconds", 0)
+    if former > grace:
+        due = datetime.fromisoformat(metadata["deletionTimestamp"]) - timedelta(seconds=former - grace)
+        metadata["deletionTimestamp"] = strategies.timestamp(due)
+        metadata["deletionGracePeriodSeconds"] = grace
 
 
 def _count_ending(metadata: JsonObject) -> None:
