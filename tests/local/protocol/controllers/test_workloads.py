@@ -11,6 +11,7 @@ import pytest
 
 from crossfade_kube.resources import DEPLOYMENT, EVENT, JOB, POD, REPLICA_SET, SERVICE_ACCOUNT
 from crossfade_kube.resources import REPLICATION_CONTROLLER as RC
+from crossfade_local.controllers.jobs.pods import FINALIZER
 from tests.local.protocol.controllers.conftest import Bed, running
 from tests.support.api_server import ApiServerProcess
 
@@ -269,3 +270,35 @@ async def test_a_job_runs_to_its_end(bed: Bed) -> None:
     await bed.until(is_complete, "the Job to complete")
     assert len(await bed.pods()) == 2
     assert await bed.messages("Completed") == ["Job completed"]
+
+
+async def test_a_job_adopts_counts_and_lets_go(bed: Bed) -> None:
+    containers = [{"name": "c", "image": "example.com/a:v1"}]
+    pod = {"restartPolicy": "Never", "containers": containers}
+    await bed.create(POD, {"metadata": {"name": "found", "labels": {"work": "a"}}, "spec": pod})
+    template = {"metadata": {"labels": {"work": "a"}}, "spec": pod}
+    spec = {"completions": 2, "manualSelector": True, "selector": {"matchLabels": {"work": "a"}}, "template": template}
+    await bed.create(JOB, {"metadata": {"name": "adopter"}, "spec": spec})
+
+    async def is_held() -> bool:
+        metadata = (await bed.get(POD, "found") or {})["metadata"]
+        return bool(metadata.get("ownerReferences")) and metadata.get("finalizers") == [FINALIZER]
+
+    await bed.until(is_held, "the pod to be adopted")
+    await bed.client.patch(
+        POD, "found", {"status": {"phase": "Succeeded"}}, namespace=bed.namespace, subresource="status"
+    )
+
+    async def is_counted() -> bool:
+        status = (await bed.get(JOB, "adopter") or {})["status"]
+        held = [pod for pod in await bed.pods() if pod["metadata"].get("finalizers")]
+        return (status.get("succeeded"), status["uncountedTerminatedPods"], len(held)) == (1, {}, 1)
+
+    await bed.until(is_counted, "the success to be counted, and the next pod to be held")
+    await bed.client.delete(JOB, "adopter", namespace=bed.namespace, propagation_policy="Orphan")
+
+    async def are_free() -> bool:
+        pods = [pod["metadata"] for pod in await bed.pods()]
+        return [(one.get("finalizers"), one.get("ownerReferences")) for one in pods] == [(None, None)] * 2
+
+    await bed.until(are_free, "the pods to be let go")
