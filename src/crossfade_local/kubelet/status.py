@@ -111,6 +111,9 @@ def pod_phase(spec: JsonObject, report: PodReport) -> str:
     """As the kubelet decides it: a pod stays Pending until every container has started once, and Running while a
     sidecar runs."""
     policy = spec.get("restartPolicy", "Always")
+    if report.is_over:
+        # Also of what never started: some wait for the end of a deleted pod.
+        return _final_phase(policy, report)
     regular = [one for one in report.init_containers if not one.restartable]
     sidecars = [one for one in report.init_containers if one.restartable]
     if policy == "Never" and any(isinstance(one.state, Terminated) and one.state.exit_code for one in regular):

@@ -48,7 +48,8 @@ class Facts(NamedTuple):
 def facts_of(job: JsonObject, pods: list[JsonObject]) -> Facts:
     status = job.get("status") or {}
     named = Named.of(status)
-    fresh = [pod for pod in pods if is_held(pod) and uid_of(pod) not in {*named.succeeded, *named.failed}]
+    known = {*named.succeeded, *named.failed}
+    fresh = [pod for pod in pods if is_held(pod) and uid_of(pod) not in known]
     if is_indexed(job):
         fresh = [pod for pod in fresh if 0 <= index_of(pod) < completions_of(job)]
     active = [pod for pod in pods if is_active(pod)]

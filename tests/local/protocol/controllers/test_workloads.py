@@ -302,3 +302,23 @@ async def test_a_job_adopts_counts_and_lets_go(bed: Bed) -> None:
         return [(one.get("finalizers"), one.get("ownerReferences")) for one in pods] == [(None, None)] * 2
 
     await bed.until(are_free, "the pods to be let go")
+
+
+async def test_a_job_that_waits_for_ends_sees_that_of_a_pod_which_never_ran(bed: Bed) -> None:
+    pod = {
+        "restartPolicy": "Never",
+        "nodeSelector": {"no": "such"},
+        "containers": [{"name": "c", "image": "example.com/a:v1"}],
+    }
+    policy = {"rules": [{"action": "Count", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
+    spec = {"backoffLimit": 0, "podFailurePolicy": policy, "template": {"spec": pod}}
+    await bed.create(JOB, {"metadata": {"name": "waits"}, "spec": spec})
+    (made,) = await bed.until(bed.pods, "a pod")
+    await bed.client.delete(POD, made["metadata"]["name"], namespace=bed.namespace)
+
+    async def has_failed() -> bool:
+        status = (await bed.get(JOB, "waits") or {})["status"]
+        return [one["type"] for one in status.get("conditions", ())] == ["FailureTarget", "Failed"]
+
+    await bed.until(has_failed, "the Job to fail")
+    assert await bed.pods() == []

@@ -84,8 +84,11 @@ def test_phase_with_a_sidecar(policy: str, container: ContainerReport, side: Con
     assert pod_phase(spec(policy), report(container, init=(side,))) == phase
 
 
-@pytest.mark.parametrize(("policy", "end", "phase"), [("Always", DONE, "Succeeded"), ("OnFailure", CRASHED, "Failed")])
-def test_pod_that_was_deleted_ends_whatever_its_policy(policy: str, end: Terminated, phase: str) -> None:
+@pytest.mark.parametrize(
+    ("policy", "end", "phase"),
+    [("Always", DONE, "Succeeded"), ("OnFailure", CRASHED, "Failed"), ("Always", WAITING, "Failed")],
+)
+def test_pod_that_was_deleted_ends_whatever_its_policy(policy: str, end: State, phase: str) -> None:
     assert pod_phase(spec(policy), report(one(end))._replace(is_over=True)) == phase
 
 
