@@ -62,6 +62,7 @@ async def create(
     obj = attributes.new
     strategies.prepare_create(resource, obj, api.clock())
     obj = with_zero_values(schema, obj)
+    is_named = bool(obj["metadata"].get("name"))
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
         attributes.name = name
@@ -84,7 +85,7 @@ async def create(
         try:
             return (await api.storage.create(resource.bucket, namespace, name, attributes.new)).object
         except Conflict:
-            if not obj["metadata"].get("generateName") or name == call.info.name:
+            if is_named:
                 break
             obj["metadata"].pop("name")
     found = api.storage.get(resource.bucket, namespace, attributes.name)

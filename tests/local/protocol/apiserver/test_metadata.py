@@ -71,3 +71,12 @@ async def test_a_version_that_is_none_is_a_bad_request(client: ApiClient) -> Non
         assert (status, answer["reason"]) == (400, "BadRequest"), path
     status, _ = await client.send("GET", f"{MAPS}?watch=true&resourceVersion=-1")
     assert status == 500
+
+
+async def test_a_name_wins_over_one_that_would_be_made(client: ApiClient) -> None:
+    both = {"metadata": {"name": "a", "generateName": "a-"}}
+    assert (await client.create(MAPS, both))["metadata"]["name"] == "a"
+    status, answer = await client.send("POST", MAPS, both)
+    assert (status, answer["message"]) == (409, 'configmaps "a" already exists')
+    made = await client.create(MAPS, {"metadata": {"generateName": "a-"}})
+    assert made["metadata"]["name"].startswith("a-")
