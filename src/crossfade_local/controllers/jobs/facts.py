@@ -59,12 +59,12 @@ def facts_of(job: JsonObject, pods: list[JsonObject]) -> Facts:
     counted = [pod for pod in failed if verdicts[uid_of(pod)].action != "Ignore"]
     completed = _completed(job, succeeded)
     lost = _lost_indexes(job, counted, verdicts)
-    done = completed.size() if is_indexed(job) else (status.get("succeeded") or 0) + len(named.succeeded)
+    done = (status.get("succeeded") or 0) + len(named.succeeded) + len(succeeded)
     return Facts(
         active,
         succeeded,
         failed,
-        done if is_indexed(job) else done + len(succeeded),
+        completed.size() if is_indexed(job) else done,
         (status.get("failed") or 0) + len(named.failed) + len(counted),
         completed,
         lost,
