@@ -143,11 +143,11 @@ def _requests_from_limits(container: JsonObject) -> None:
         container["resources"]["requests"] = {**limits, **requests}
 
 
-def initial_status(pod: JsonObject) -> JsonObject:
+def initial_status(pod: JsonObject, now: str) -> JsonObject:
     """The status of a pod that was just created."""
     status: JsonObject = {"phase": "Pending", "qosClass": qos_class(pod)}
     if objects(pod, "spec", "schedulingGates"):
         said = "Scheduling is blocked due to non-empty scheduling gates"
         gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": said}
-        status["conditions"] = [gated]
+        status["conditions"] = [{**gated, "lastTransitionTime": now}]
     return status

@@ -127,7 +127,7 @@ def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> No
             phase = _INITIAL_PHASES.get(resource.bucket)
             obj["status"] = {"phase": phase} if phase else {}
     if resource.bucket == "/pods":
-        obj["status"] = initial_status(obj)
+        obj["status"] = initial_status(obj, timestamp(now))
     if resource.bucket == "batch/jobs":
         generate_job_selector(obj)
     if resource.bucket == _CLAIMS:

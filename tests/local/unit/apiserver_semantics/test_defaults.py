@@ -16,6 +16,7 @@ Kind = tuple[str, str, str]
 POD: Kind = ("", "v1", "Pod")
 DEPLOYMENT: Kind = ("apps", "v1", "Deployment")
 SERVICE: Kind = ("", "v1", "Service")
+NOW = "2026-01-01T00:00:00Z"
 
 
 def container(**fields: Any) -> dict[str, Any]:
@@ -192,13 +193,13 @@ def test_webhooks() -> None:
     ],
 )
 def test_a_new_pod_has_a_quality_of_service(resources: dict[str, Any], expected: str) -> None:
-    status = initial_status({"spec": {"containers": [{"resources": resources}]}})
+    status = initial_status({"spec": {"containers": [{"resources": resources}]}}, NOW)
     assert status == {"phase": "Pending", "qosClass": expected}
 
 
 def test_a_gated_pod_says_so() -> None:
-    status = initial_status({"spec": {"schedulingGates": [{"name": "a/b"}], "containers": [{}]}})
-    assert status["conditions"][0]["reason"] == "SchedulingGated"
+    (gated,) = initial_status({"spec": {"schedulingGates": [{"name": "a/b"}], "containers": [{}]}}, NOW)["conditions"]
+    assert (gated["reason"], gated["lastTransitionTime"]) == ("SchedulingGated", NOW)
 
 
 pods = st.fixed_dictionaries(
