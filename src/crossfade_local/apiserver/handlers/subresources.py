@@ -73,7 +73,10 @@ async def bind(api: Api, call: Call, resource: ResourceType) -> Answer:
 
 
 def _scheduled(pod: JsonObject, stamp: str) -> None:
-    conditions = pod.setdefault("status", {}).setdefault("conditions", [])
+    status = pod.setdefault("status", {})
+    # It was of use until the pod had a node.
+    status.pop("nominatedNodeName", None)
+    conditions = status.setdefault("conditions", [])
     conditions[:] = [condition for condition in conditions if condition["type"] != "PodScheduled"]
     conditions.append({"lastProbeTime": None, "lastTransitionTime": stamp, "status": "True", "type": "PodScheduled"})
 

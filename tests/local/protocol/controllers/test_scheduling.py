@@ -115,7 +115,7 @@ async def test_what_matters_more_pushes_others_aside(bed: Bed) -> None:
     await create(bed, "cheap", cpu="5")
     await runs(bed, "cheap")
     await create(bed, "dear", cpu="5", priorityClassName="dear")
-    await runs(bed, "dear")
+    assert "nominatedNodeName" not in (await runs(bed, "dear"))["status"]
     assert await bed.get(POD, "cheap") is None
 
     async def preempted() -> list[str]:
