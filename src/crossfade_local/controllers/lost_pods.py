@@ -15,6 +15,8 @@ from crossfade_local.controllers.reconciler import Reconciler
 
 # A node that registers again (the node agent restarts) within this time keeps its pods.
 GRACE_S: Final = 40.0
+# A deleted pod without a node is shown as terminating for a while; Kubernetes looks for such every 20 s.
+VAIN_S: Final = 5.0
 _DISRUPTED: Final = {
     "type": "DisruptionTarget",
     "status": "True",
@@ -45,7 +47,7 @@ class LostPods:
         if after is None:
             return
         if _never_ran(after):
-            self.reconciler.queue.add(key_of(after))
+            self.reconciler.queue.add_after(key_of(after), VAIN_S)
         elif (before is None or _node_of(before) != _node_of(after)) and self._is_lost(after):
             self.reconciler.queue.add_after(key_of(after), self._grace_s)
 
