@@ -1,4 +1,4 @@
-"""Since when a change of endpoints is awaited, as their annotation tells those who measure how long it takes; pure."""
+"""Since when a change of endpoints is awaited, as their annotation tells those who measure how long it takes."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
