@@ -21,6 +21,7 @@ __all__ = [
     "pod_selector",
     "ref_of",
     "selector_of",
+    "shown_selector",
     "stamp",
     "typed_owner",
     "uid_of",
@@ -94,6 +95,22 @@ def pod_selector(owner: JsonObject) -> LabelSelector | None:
     """Of a workload; a ReplicationController's is a plain map of labels."""
     raw = owner["spec"].get("selector")
     return selector_of({"matchLabels": raw or {}} if owner["kind"] == "ReplicationController" else raw)
+
+
+def shown_selector(raw: Mapping[str, Any] | None) -> str:
+    """As Go prints it, in messages."""
+    if raw is None:
+        return "nil"
+    labels = "".join(f"{key}: {value}," for key, value in sorted((raw.get("matchLabels") or {}).items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{item['key']},Operator:{item['operator']},"
+        f"Values:[{' '.join(item.get('values') or ())}],}},"
+        for item in raw.get("matchExpressions") or ()
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )
 
 
 def stamp(now: datetime) -> str:

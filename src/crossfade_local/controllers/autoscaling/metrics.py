@@ -17,6 +17,7 @@ from crossfade_local.controllers.autoscaling.usage import (
     requests_of,
     used_by_pods,
 )
+from crossfade_local.controllers.objects import shown_selector
 from crossfade_local.pod_resources import amount
 from crossfade_local.quantity import canonical
 from crossfade_local.values.fields import mapping, text
@@ -26,7 +27,8 @@ _NO_CUSTOM: Final = (
     "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"
 )
 _NO_EXTERNAL: Final = (
-    "unable to fetch metrics from external metrics API: no external metrics API (external.metrics.k8s.io) registered"
+    "unable to fetch metrics from external metrics API: the server could not find the requested resource "
+    "(get {}.external.metrics.k8s.io)"
 )
 
 
@@ -80,10 +82,13 @@ def _unserved(target: Target, kind: str, metric: JsonObject) -> UnmeasuredError:
             "FailedGetObjectMetric", f"unable to get metric {name}: {said}", "failed to get object metric value"
         )
     if kind == "External":
+        place = f"{target.namespace}/{name}/{shown_selector(mapping(source, 'metric').get('selector'))}"
+        by_average = mapping(source, "target").get("averageValue") is not None
+        tried = f"failed to get {name} external metric" if by_average else f"failed to get external metric {name}"
         return UnmeasuredError(
             "FailedGetExternalMetric",
-            f"unable to get external metric {target.namespace}/{name}: {_NO_EXTERNAL}",
-            f"failed to get {name} external metric value",
+            f"unable to get external metric {place}: {_NO_EXTERNAL.format(name)}",
+            f"failed to get {name} external metric value: {tried}",
         )
     said = f'unknown metric source type "{kind}"'
     return UnmeasuredError("InvalidMetricSourceType", said, said)
@@ -96,7 +101,7 @@ async def _resource(client: Client, target: Target, source: JsonObject, containe
     prefix = f"failed to get {name} resource metric value"
     if container:
         key, reason, label = "containerResource", "FailedGetContainerResourceMetric", f"{name} container resource"
-        prefix = f"failed to get {name} container metric value"
+        prefix = f"failed to get {container} container metric value"
     try:
         found = await _proposal(client, target, name, container, wanted, now)
     except CannotTellError as error:

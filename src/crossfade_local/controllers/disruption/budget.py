@@ -103,21 +103,6 @@ def failed_status(budget: JsonObject, message: str, now: datetime) -> JsonObject
     return {**zero, **former, "disruptionsAllowed": 0, "conditions": conditions}
 
 
-def shown_selector(budget: JsonObject) -> str:
-    """As Go prints it."""
-    selector = (budget.get("spec") or {}).get("selector") or {}
-    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
-    expressions = "".join(
-        f"LabelSelectorRequirement{{Key:{item['key']},Operator:{item['operator']},"
-        f"Values:[{' '.join(item.get('values') or ())}],}},"
-        for item in selector.get("matchExpressions") or ()
-    )
-    return (
-        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
-        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
-    )
-
-
 def _conditions(
     budget: JsonObject, truth: str, reason: str, message: str, now: datetime, *, generation: int | None
 ) -> list[JsonObject]:

@@ -15,7 +15,6 @@ from crossfade_local.controllers.disruption.budget import (
     failed_status,
     healthy,
     needs_scale,
-    shown_selector,
     wanted,
 )
 from crossfade_local.controllers.informers import Informer, Informers
@@ -26,6 +25,7 @@ from crossfade_local.controllers.objects import (
     name_of,
     namespace_of,
     ref_of,
+    shown_selector,
     uid_of,
 )
 from crossfade_local.controllers.reconciler import Reconciler
@@ -121,14 +121,15 @@ class Budgets:
             self._events.normal(ref_of(budget), "NoPods", "No matching pods found")
 
     def _tell_of_unmanaged(self, budget: JsonObject, pods: list[JsonObject]) -> None:
-        if any(controller_of(pod) is None for pod in pods):
-            said = (
-                f"Pods selected by this PodDisruptionBudget (selector: {shown_selector(budget)}) were found to be "
-                "unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in "
-                'undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an '
-                "integer value."
-            )
-            self._events.warning(ref_of(budget), "UnmanagedPods", said)
+        if all(controller_of(pod) is not None for pod in pods):
+            return
+        selector = shown_selector((budget.get("spec") or {}).get("selector"))
+        said = (
+            f"Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. As a result,"
+            " the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account "
+            'for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+        )
+        self._events.warning(ref_of(budget), "UnmanagedPods", said)
 
     def _complain(self, budget: JsonObject, pods: list[JsonObject], names: tuple[str, ...]) -> None:
         for pod in pods:

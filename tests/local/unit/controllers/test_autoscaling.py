@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from crossfade_kube.client import Client
+from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_local.controllers.autoscaling.limits import History, Verdict, limited, tolerance_of
+from crossfade_local.controllers.autoscaling.metrics import Target, UnmeasuredError, measure
 from crossfade_local.controllers.autoscaling.usage import (
     CannotTellError,
     Goal,
@@ -237,3 +240,29 @@ def test_what_was_done_in_the_period_counts() -> None:
     done = History(wanted=[(ago(minutes=50), 1)])
     done.note_change(9, 7, ago(seconds=30))
     assert judge(7, 1, down=rules(("Pods", 3, 60), window_s=0), history=done).replicas == 6
+
+
+@pytest.mark.parametrize(
+    ("metric", "wanted", "place", "tried"),
+    [
+        ({"name": "q"}, {"value": "1"}, "q/nil", "failed to get external metric q"),
+        (
+            {"name": "q", "selector": {"matchLabels": {"a": "b"}}},
+            {"averageValue": "1"},
+            "q/&LabelSelector{MatchLabels:map[string]string{a: b,},MatchExpressions:[]LabelSelectorRequirement{},}",
+            "failed to get q external metric",
+        ),
+    ],
+)
+async def test_metrics_from_outside_are_not_found(metric: Json, wanted: Json, place: str, tried: str) -> None:
+    client, target = Client(ClusterConfig(server="http://127.0.0.1:1")), Target("prod", "", 1, Tolerance())
+    with pytest.raises(UnmeasuredError) as told:
+        await measure(client, target, {"type": "External", "external": {"metric": metric, "target": wanted}}, NOW)
+    assert (told.value.reason, told.value.prefix) == (
+        "FailedGetExternalMetric",
+        f"failed to get q external metric value: {tried}",
+    )
+    assert str(told.value) == (
+        f"unable to get external metric prod/{place}: unable to fetch metrics from external metrics API: the server "
+        "could not find the requested resource (get q.external.metrics.k8s.io)"
+    )

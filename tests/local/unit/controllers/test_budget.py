@@ -12,9 +12,9 @@ from crossfade_local.controllers.disruption.budget import (
     evicted,
     failed_status,
     healthy,
-    shown_selector,
     wanted,
 )
+from crossfade_local.controllers.objects import shown_selector
 from tests.local.unit.controllers.objects import pod
 
 Json = dict[str, Any]
@@ -70,7 +70,8 @@ def test_nothing_may_go_while_pods_cannot_be_counted() -> None:
 def test_a_selector_is_shown_as_go_prints_it() -> None:
     expression = {"key": "a", "operator": "In", "values": ["x", "y"]}
     selector = {"matchLabels": {"b": "c", "app": "jazz"}, "matchExpressions": [expression]}
-    assert shown_selector({"spec": {"selector": selector}}) == (
+    assert shown_selector(None) == "nil"
+    assert shown_selector(selector) == (
         "&LabelSelector{MatchLabels:map[string]string{app: jazz,b: c,},"
         "MatchExpressions:[]LabelSelectorRequirement{LabelSelectorRequirement{Key:a,Operator:In,Values:[x y],},},}"
     )
