@@ -119,7 +119,10 @@ class Jobs:
     ) -> None:
         """Names what has ended, lets it go, counts it, and ends the Job when nothing is left."""
         job = await self._write(job, ledger.status)
-        self._failures[uid_of(job)] = failures
+        if failures.number:
+            self._failures[uid_of(job)] = failures
+        else:
+            self._failures.pop(uid_of(job), None)
         for pod in ledger.let_go:
             await let_go(self._client, self._pods, pod)
         gone = {uid_of(pod) for pod in ledger.let_go}
