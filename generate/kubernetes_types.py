@@ -14,7 +14,7 @@ from typing import Any, Final
 OUTPUT: Final = "kubernetes.json.gz"
 RELEASE: Final = "v1.36.0"
 """The Kubernetes that the server says it is."""
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raised when the shape of the output or what is in it changes, so that an older file is made anew."""
 
 GROUP_VERSIONS: Final = (
@@ -49,6 +49,7 @@ _KEY_DEFAULTS: Final = {
     ("io.k8s.api.core.v1.ServicePort", "protocol"): "TCP",
     ("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP",
 }
+_ZERO: Final = {"string": "", "integer": 0}
 _ALSO: Final = (
     "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
     "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
@@ -106,7 +107,19 @@ def _closure(definitions: dict[str, Any]) -> dict[str, Any]:
             continue
         done[name] = _published(name, definitions[name])
         todo += sorted(ref.removeprefix(_REF_TO) for ref in _references(done[name]))
+    for schema in done.values():
+        for field in schema.get("properties", {}).values():
+            _default_keys(field, done)
     return dict(sorted(done.items()))
+
+
+def _default_keys(field: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """What must be given has its type's zero value in Go where it is not, by which lists of maps find it too."""
+    items = (field.get("items") or {}).get("$ref", "").removeprefix(_REF_TO)
+    for key in field.get("x-kubernetes-list-map-keys") or ():
+        found = definitions[items]["properties"][key]
+        if key in definitions[items].get("required", ()) and found.get("type") in _ZERO:
+            found.setdefault("default", _ZERO[found["type"]])
 
 
 def _references(schema: Any) -> Iterator[str]:

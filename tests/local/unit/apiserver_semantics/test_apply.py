@@ -252,3 +252,10 @@ def test_containers_of_two_appliers_live_side_by_side(
     assert len(found) == len(mine | theirs)
     live = apply(live, deployment(), schema)
     assert {item["name"] for item in live["spec"]["template"]["spec"]["containers"]} == set(theirs)
+
+
+def test_items_without_their_key_have_its_zero_value(schema_of: SchemaOf) -> None:
+    nameless = deployment(template={"spec": {"containers": [{"image": "x"}]}})
+    live = apply(None, nameless, schema_of("apps", "v1", "Deployment"))
+    containers = fields_of(live, "a")["f:spec"]["f:template"]["f:spec"]["f:containers"]
+    assert list(containers) == ['k:{"name":""}']
