@@ -163,8 +163,7 @@ class _Stream:
 
     def _shown(self, obj: JsonObject) -> JsonObject:
         if self._form.convert == "Table":
-            shown = table_answer(self._api, self._resource, [obj], self._form, include=self._plan.include)
-            shown["metadata"] = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+            shown = table_answer(self._api, self._resource, obj, self._form, include=self._plan.include)
             if self._has_columns:
                 shown["columnDefinitions"] = None
             self._has_columns = True

@@ -1,24 +1,29 @@
 """Tables of custom resources: the columns that their definition asks for."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.printers.columns import AGE, NAME, Column, Printer, name_of
 from crossfade_local.apiserver.printers.durations import parse_time, since
-from crossfade_local.apiserver.printers.jsonpath import JsonPathError, find
+from crossfade_local.apiserver.printers.jsonpath import JsonPathError, Looks, find
 from crossfade_local.apiserver.values.gotext import plain, to_json
 from crossfade_local.values.fields import number, text
 
 _DEFAULT = ({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": AGE.description},)
+_LOOKS: Final = 20_000
+_LOOKS_A_ROW: Final = 300
+"""At values, of a whole table: five thousand rows take a second at most."""
 
 
 def custom_printer(columns: list[JsonObject]) -> Printer:
-    """For `additionalPrinterColumns`; without any there is an age column."""
+    """For `additionalPrinterColumns`; without any there is an age column. Cells that cannot be found are null."""
     wanted = columns or list(_DEFAULT)
+    looks = Looks(_LOOKS)
 
     def cells(obj: JsonObject, now: datetime, /) -> list[Any]:
-        return [name_of(obj), *(_cell(column, obj, now) for column in wanted)]
+        looks.left += _LOOKS_A_ROW
+        return [name_of(obj), *(_cell(column, obj, now, looks) for column in wanted)]
 
     return Printer((NAME, *map(_definition, wanted)), cells)
 
@@ -36,12 +41,11 @@ def _definition(column: JsonObject) -> Column:
     )
 
 
-def _cell(column: JsonObject, obj: JsonObject, now: datetime) -> Any:
+def _cell(column: JsonObject, obj: JsonObject, now: datetime, looks: Looks) -> Any:
     try:
-        found = find(_path(column), obj)
+        value = next(find(_path(column), obj, looks), None)
     except JsonPathError:
         return None
-    value = found[0] if found else None
     if value is None:
         return None
     match text(column, "type"):

@@ -128,7 +128,7 @@ def validate_policy_status(new: JsonObject, _old: JsonObject) -> Iterator[FieldE
             yield required(f"{place}[{index}].fieldRef")
             continue
         try:
-            jsonpath.find(field, {})
+            jsonpath.parsed(field)
         except jsonpath.JsonPathError as error:
             yield invalid(f"{place}[{index}].fieldRef", field, f"invalid JSONPath: {error}")
 

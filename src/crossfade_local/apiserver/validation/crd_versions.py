@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.validation.errors import FieldError, duplicate, invalid, required, too_many
+from crossfade_local.apiserver.validation.errors import FieldError, duplicate, invalid, required, too_long, too_many
 from crossfade_local.apiserver.validation.schema_paths import PathError, field_at
 from crossfade_local.values.fields import flag, mapping, objects, text
 
 _COLUMN_TYPES: Final = "boolean,date,integer,number,string"
 _COLUMN_FORMATS: Final = "byte,date,date-time,double,float,int32,int64,password"
+_MOST_COLUMNS: Final = 200
+_LONGEST_PATH: Final = 2_048
 _MOST_SELECTABLE: Final = 8
 _LONGEST_WARNING: Final = 256
 _SELECTABLE_TYPES: Final = ("boolean", "integer", "string")
@@ -36,7 +38,11 @@ def validate_deprecation(field: str, version: JsonObject) -> Iterator[FieldError
 
 
 def validate_columns(field: str, found: Any) -> Iterator[FieldError]:
-    for index, column in enumerate(objects({"columns": found}, "columns")):
+    columns = objects({"columns": found}, "columns")
+    if len(columns) > _MOST_COLUMNS:
+        yield too_many(field, len(columns), _MOST_COLUMNS)
+        return
+    for index, column in enumerate(columns):
         place, kind, form = f"{field}[{index}]", text(column, "type"), text(column, "format")
         if not text(column, "name"):
             yield required(f"{place}.name")
@@ -72,6 +78,8 @@ def _simple_path(field: str, path: str, *, is_needed: bool) -> Iterator[FieldErr
             yield required(field)
     elif not path.startswith("."):
         yield invalid(field, path, "must be a simple json path starting with .")
+    elif len(path) > _LONGEST_PATH:
+        yield too_long(field, _LONGEST_PATH)
 
 
 def validate_selectable_fields(field: str, found: Any, schema: Any) -> Iterator[FieldError]:

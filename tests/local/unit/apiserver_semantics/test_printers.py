@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from crossfade_local.apiserver.printers import table
+from crossfade_local.apiserver.printers import Table
 from crossfade_local.apiserver.printers.durations import human_duration
-from crossfade_local.apiserver.printers.jsonpath import JsonPathError, find
+from crossfade_local.apiserver.printers.jsonpath import LONGEST, JsonPathError, Looks, find
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CREATED = "2026-01-01T11:59:00Z"
@@ -13,8 +13,8 @@ CREATED = "2026-01-01T11:59:00Z"
 
 def cells(kind: tuple[str, str, str] | list[dict[str, Any]], obj: dict[str, Any]) -> dict[str, Any]:
     obj = {"metadata": {"name": "x", "creationTimestamp": CREATED}, **obj}
-    found = table(kind, [obj], NOW)
-    return dict(zip((c["name"] for c in found["columnDefinitions"]), found["rows"][0]["cells"], strict=True))
+    table = Table(kind, NOW)
+    return dict(zip((c["name"] for c in table.columns()), table.rows([obj])[0]["cells"], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_sidecars_count_as_containers() -> None:
 
 
 def test_done_pods_are_marked() -> None:
-    row = table(("", "v1", "Pod"), [{"metadata": {}, "status": {"phase": "Succeeded"}}], NOW)["rows"][0]
+    (row,) = Table(("", "v1", "Pod"), NOW).rows([{"metadata": {}, "status": {"phase": "Succeeded"}}])
     assert row["conditions"][0]["reason"] == "Succeeded"
 
 
@@ -194,7 +194,7 @@ def test_custom_columns() -> None:
     }
     assert list(cells(columns, obj).values()) == ["x", "True", 9080, '["a","b"]', True, None, "<invalid>", None]
     assert cells([], obj) == {"Name": "x", "Age": "60s"}
-    assert table(columns, [], NOW)["columnDefinitions"][2] == {
+    assert Table(columns, NOW).columns()[2] == {
         "name": "Port",
         "type": "integer",
         "format": "",
@@ -222,12 +222,21 @@ def test_custom_columns() -> None:
 )
 def test_jsonpath(path: str, found: list[Any]) -> None:
     value = {"a": {"b": 1, "x.y": 2}, "list": [{"n": 1}, {"n": 2, "tag": "t"}, {"n": 3}]}
-    assert find(path, value) == found
+    assert list(find(path, value, Looks(1_000))) == found
 
 
 def test_a_path_that_makes_no_sense() -> None:
     with pytest.raises(JsonPathError):
-        find(".a[", {})
+        list(find(".a[", {}, Looks(1_000)))
+
+
+@pytest.mark.parametrize("path", ["..a" * 300, ".a" * LONGEST, "..[*]" * 100])
+def test_a_path_that_leads_everywhere(path: str) -> None:
+    value: dict[str, Any] = {}
+    for _ in range(60):
+        value = {"a": value, "b": [value]}
+    with pytest.raises(JsonPathError):
+        list(find(path, value, Looks(20_000)))
 
 
 def test_kinds_without_a_printer_show_their_creation() -> None:
