@@ -101,6 +101,8 @@ class Server:
             await self._until(f"/apis/{group}/{made['spec']['versions'][0]['name']}/{names['plural']}", 200)
 
     async def _take_away(self, path: str) -> None:
+        # What has finalizers stays until nobody waits for it any more.
+        await self._client.send("PATCH", path, {"metadata": {"finalizers": None}}, content_type=hostile.MERGE_PATCH)
         await self._client.send("DELETE", f"{path}?gracePeriodSeconds=0")
         await self._until(path, 404)
 
