@@ -74,12 +74,6 @@ def rules_of(schema: Any) -> Iterator[str]:
             yield from rules_of(value)
 
 
-def has_rules(schema: Any) -> bool:
-    if isinstance(schema, dict):
-        return RULES in schema or any(has_rules(value) for value in schema.values())
-    return isinstance(schema, list) and any(map(has_rules, schema))
-
-
 def violations(schema: JsonObject, new: Any, old: Any, path: str) -> Iterator[Violation]:
     """Violated rules of a value and of what is inside it; `old` is None where there was nothing before."""
     if rules := schema.get(RULES):

@@ -128,7 +128,6 @@ async def errors_of(
 
     errors, found = await aside(size, look)
     errors += found.errors
-    if found.rules is not None:
-        schema, whole = found.rules
-        errors += await rules.errors(schema, whole, old)
+    if found.ruled is not None:
+        errors += await rules.errors(found.ruled, old)
     return errors

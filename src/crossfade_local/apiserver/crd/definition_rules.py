@@ -6,7 +6,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd.rules import Rules
-from crossfade_local.apiserver.crd.validator import value_errors
+from crossfade_local.apiserver.crd.validator import Walk, value_errors
 from crossfade_local.apiserver.validation.crds import schema_places
 from crossfade_local.apiserver.validation.errors import ROOT, ErrorType, FieldError, forbidden, invalid
 from crossfade_local.apiserver.validation.schemas import structural_errors
@@ -33,13 +33,15 @@ async def definition_errors(
 
 def _with_defaults(found: list[FieldError], schemas: dict[str, JsonObject]) -> list[FieldError]:
     errors = list(found)
+    # All defaults together take no longer than an object may.
+    walk = Walk()
     for place, schema in schemas.items():
         if structural_errors(place, schema):
             continue
         version = place.removesuffix(".openAPIV3Schema").rpartition(".")[0]
         behind = (place, *(f"{version}.{name}" for name in _BEHIND_SCHEMA), *_BEHIND_VERSIONS)
         at = next((index for index, error in enumerate(errors) if error.field.startswith(behind)), len(errors))
-        errors[at:at] = _defaults(schema, place)
+        errors[at:at] = _defaults(schema, place, walk)
     return errors
 
 
@@ -55,19 +57,19 @@ def _not_available(crd: JsonObject) -> Iterator[FieldError]:
         )
 
 
-def _defaults(schema: JsonObject, path: str) -> Iterator[FieldError]:
+def _defaults(schema: JsonObject, path: str, walk: Walk) -> Iterator[FieldError]:
     if schema.get("default") is not None:
-        yield from _default_errors(schema, f"{path}.default")
+        yield from _default_errors(schema, f"{path}.default", walk)
     for name, inner in sorted((schema.get("properties") or {}).items()):
-        yield from _defaults(inner, f"{path}.properties[{name}]")
+        yield from _defaults(inner, f"{path}.properties[{name}]", walk)
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
-            yield from _defaults(schema[name], f"{path}.{name}")
+            yield from _defaults(schema[name], f"{path}.{name}", walk)
 
 
-def _default_errors(schema: JsonObject, place: str) -> Iterator[FieldError]:
+def _default_errors(schema: JsonObject, place: str, walk: Walk) -> Iterator[FieldError]:
     """Of the default as a value of its own: the texts name what is wrong in it, and the fields where it is."""
-    for error in value_errors(schema, schema["default"], ""):
+    for error in value_errors(schema, schema["default"], "", walk):
         if error.field != ROOT:
             yield error._replace(field=f"{place}.{error.field}")
         elif error.type in (ErrorType.INVALID, ErrorType.TYPE_INVALID):

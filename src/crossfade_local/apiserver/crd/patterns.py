@@ -1,10 +1,12 @@
 """Regular expressions of schemas, by RE2: the syntax of Go's, and time that grows with the text only."""
 
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
 _REMEMBERED: Final = 1_000
+_COMPILING_S: Final = 0.5
 # What RE2 and Go's package of the same syntax call the same fault.
 _GO_TEXTS: Final = {
     "bad repetition operator": "invalid nested repetition operator",
@@ -36,6 +38,22 @@ def pattern_error(pattern: str) -> str:
         said = error.args[0] if error.args else ""
         return _go_text(said.decode(errors="replace") if isinstance(said, bytes) else str(said))
     return ""
+
+
+class Compiling:
+    """Of all patterns of one definition, for so long and no longer."""
+
+    def __init__(self) -> None:
+        self._left_s = _COMPILING_S
+
+    def problem(self, pattern: str) -> str:
+        """Why it is refused; empty if it is not."""
+        if self._left_s < 0:
+            return "takes too long to compile, with all other patterns of the definition: use fewer or shorter ones"
+        began = time.thread_time()
+        error = pattern_error(pattern)
+        self._left_s -= time.thread_time() - began
+        return error and f"must be a valid regular expression, but isn't: {error}"
 
 
 def matches(pattern: str, value: str) -> bool:

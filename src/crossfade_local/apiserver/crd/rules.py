@@ -19,6 +19,7 @@ from crossfade_local.apiserver.crd.admission_cel import Evaluation
 from crossfade_local.apiserver.crd.cel import Violation
 from crossfade_local.apiserver.crd.rule_errors import all_rule_errors
 from crossfade_local.apiserver.crd.rules_worker import ANSWER, QUESTION
+from crossfade_local.apiserver.crd.validator import Ruled
 from crossfade_local.apiserver.policies import compilation, evaluation, mutations
 from crossfade_local.apiserver.policies.evaluation import Denial
 from crossfade_local.apiserver.policies.mutations import MutationError
@@ -57,9 +58,9 @@ class Rules:
         self._idle: list[_Worker] = []
         self._turns = asyncio.Semaphore(_WORKERS)
 
-    async def errors(self, schema: JsonObject, new: JsonObject, old: JsonObject | None) -> list[FieldError]:
-        """Of an object whose shape is right."""
-        if _is_light(cel.rules_of(schema), new, old):
+    async def errors(self, ruled: Ruled, old: JsonObject | None) -> list[FieldError]:
+        schema, new, rules = ruled
+        if _is_light(rules, new, old):
             return list(map(error_of, cel.violations(schema, new, old, "")))
         try:
             return [error_of(Violation(*found)) for found in await self._ask(["evaluate", schema, new, old])]
@@ -195,18 +196,18 @@ def _is_light(rules: Iterable[str], *values: JsonObject | None) -> bool:
         if cel.iterates(rule):
             return False
         characters += len(rule)
-    return characters * sum(map(_values, values)) <= _AT_ONCE
+    return characters == 0 or _has_at_most(_AT_ONCE // characters, values)
 
 
-def _values(value: Any) -> int:
-    """How many values there are in one, a text for each hundred of its characters."""
-    count, waiting = 0, [value]
-    while waiting:
+def _has_at_most(left: int, values: Iterable[Any]) -> bool:
+    """Whether there are so many values in these or less. A text counts for each hundred of its characters."""
+    waiting = list(values)
+    while waiting and left >= 0:
         one = waiting.pop()
-        count += 1 + (len(one) // 100 if isinstance(one, str) else 0)
+        left -= 1 + (len(one) // 100 if isinstance(one, str) else 0)
         if isinstance(one, dict | list):
             waiting.extend(one.values() if isinstance(one, dict) else one)
-    return count
+    return left >= 0
 
 
 def _from_json(kind: str, field: str, value: Any, detail: str) -> FieldError:

@@ -52,11 +52,19 @@ _PATTERNS_S: Final = 0.5
 _UNIQUE: Final = frozenset({"map", "set"})
 
 
+class Ruled(NamedTuple):
+    """An object whose shape is right, and the rules that it has yet to follow."""
+
+    schema: JsonObject
+    object: JsonObject
+    rules: list[str]
+
+
 class Checked(NamedTuple):
-    """Faults apart from rules, and what the rules are still to be evaluated with: (schema, object), or None."""
+    """Faults apart from rules, and what is left to be evaluated."""
 
     errors: list[FieldError]
-    rules: tuple[JsonObject, JsonObject] | None
+    ruled: Ruled | None
 
 
 def checked(resource: ResourceType, new: JsonObject, *, subresource: str = "") -> Checked:
@@ -70,17 +78,18 @@ def checked(resource: ResourceType, new: JsonObject, *, subresource: str = "") -
         schema = {**schema, "properties": kept, "required": []}
         new = {key: new[key] for key in ("apiVersion", "kind", "metadata", "status") if key in new}
     errors = value_errors(schema, new, "")
-    if not cel.has_rules(schema):
+    rules = list(cel.rules_of(schema))
+    if not rules:
         return Checked(errors, None)
     if any(error.type in _BLOCKING for error in errors):
         return Checked([*errors, _NOT_CHECKED], None)
     # A rule at the top may look at every field, also where only the status is written.
-    return Checked(errors, (schema, whole))
+    return Checked(errors, Ruled(schema, whole, rules))
 
 
-def value_errors(schema: JsonObject, value: Any, path: str) -> list[FieldError]:
-    """Faults of one value, CEL apart."""
-    walk = _Walk()
+def value_errors(schema: JsonObject, value: Any, path: str, walk: "Walk | None" = None) -> list[FieldError]:
+    """Faults of one value, CEL apart. What may be done for all those of one `walk` is as much as for one value."""
+    walk = walk or Walk()
     try:
         return listed(chain(walk.check(schema, value, path), walk.list_types(schema, value, path)))
     except TooCostlyError as error:
@@ -97,8 +106,8 @@ class _Place(NamedTuple):
     """Types whose empty values fit."""
 
 
-class _Walk:
-    """Through one value, along a schema that stays in place meanwhile."""
+class Walk:
+    """Through values, along schemas that stay in place meanwhile."""
 
     def __init__(self) -> None:
         self._places: dict[int, _Place] = {}
@@ -156,10 +165,12 @@ class _Walk:
 
     def matches(self, value: str, pattern: str, path: str) -> bool:
         began = time.thread_time()
-        if patterns.steps(pattern, value) > _MOST_STEPS or self._left_s < 0:
-            raise TooCostlyError(path, f"takes too long to be matched against '{pattern}'")
-        found = patterns.matches(pattern, value)
+        # The first look at a pattern compiles it.
+        is_dear = self._left_s < 0 or patterns.steps(pattern, value) > _MOST_STEPS
+        found = not is_dear and patterns.matches(pattern, value)
         self._left_s -= time.thread_time() - began
+        if is_dear:
+            raise TooCostlyError(path, f"takes too long to be matched against '{pattern}'")
         return found
 
     def _fields(self, schema: JsonObject, value: JsonObject, path: str) -> Iterator[FieldError]:

@@ -79,7 +79,7 @@ async def _admitted(call: Call, resource: ResourceType) -> JsonObject:
     def work() -> JsonObject:
         return objects.admit_body(resource, call, decoding.decode(call, resource.kind))
 
-    return await aside(len(call.body), work)
+    return await aside(len(call.body) + resource.weight, work)
 
 
 async def patch(api: Api, call: Call, resource: ResourceType, subresource: str = "") -> Answer:
@@ -109,7 +109,8 @@ async def patch(api: Api, call: Call, resource: ResourceType, subresource: str =
 
     async def attempt() -> Answer:
         before = stored_object(api, call, resource)
-        obj = await aside(len(call.body) + len(before.raw), lambda: result(before))
+        size = len(call.body) + len(before.raw) + resource.weight
+        obj = await aside(size, lambda: result(before))
         objects.check_name(call, obj)
         objects.check_place(call, obj, namespaced=resource.namespaced)
         _check_preconditions(resource, obj, before, obj["metadata"].get("resourceVersion", ""), by_patch=True)
@@ -136,13 +137,13 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
     if not isinstance(applied, dict) or not applied.get("apiVersion") or not applied.get("kind"):
         raise bad_request(f"invalid object type: {_group_version_kind(applied if isinstance(applied, dict) else {})}")
     objects.check_kind(resource, applied)
-    await aside(len(call.body), lambda: _check_fit(applied, resource.schema))
+    await aside(len(call.body) + resource.weight, lambda: _check_fit(applied, resource.schema))
     is_named = _check_identity(call, resource, applied)
     schema = writes.storage_schema(api, resource)
     applied = to_stored(resource, applied)
     if not resource.is_stored_form:
         # Versions that are not published any more have no schema of their own.
-        await aside(len(call.body), lambda: _check_fit(applied, schema))
+        await aside(len(call.body) + resource.weight, lambda: _check_fit(applied, schema))
 
     def merged(live: JsonObject | None) -> JsonObject:
         try:
@@ -171,7 +172,7 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
     async def attempt() -> Answer:
         before = _existing(api, call, resource)
         _check_applied_identity(resource, call.info.name, applied["metadata"], before)
-        size = len(call.body) + (len(before.raw) if before else 0)
+        size = len(call.body) + (len(before.raw) if before else 0) + resource.weight
         obj = await aside(size, lambda: result(before))
         if before is not None:
             stored = await writes.update(api, call, resource, before, obj, subresource=subresource, track=keep)

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 from typing import Any, Final
 
@@ -37,6 +38,11 @@ class CustomVersion:
     def scale(self) -> dict[str, Any] | None:
         found: dict[str, Any] | None = (self.version.get("subresources") or {}).get("scale")
         return found
+
+    @cached_property
+    def weight(self) -> int:
+        """Bytes of the schema: what is done with an object, however small, may go through all of it."""
+        return len(orjson.dumps(self.version.get("schema")))
 
     @property
     def columns(self) -> list[dict[str, Any]]:
@@ -90,6 +96,11 @@ class ResourceType:
     def bucket(self) -> str:
         """Name of the collection in the store; the same for all versions of a resource."""
         return f"{self.storage[0]}/{self.storage[2]}"
+
+    @property
+    def weight(self) -> int:
+        """Bytes that are gone through besides those of an object."""
+        return self.custom.weight if self.custom else 0
 
     @property
     def has_status(self) -> bool:

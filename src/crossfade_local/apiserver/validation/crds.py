@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.crd.patterns import Compiling
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.crd_versions import (
     validate_columns,
@@ -37,8 +38,10 @@ def validate_crd(obj: JsonObject) -> Iterator[FieldError]:
     yield from _choice("spec.scope", text(spec, "scope"), _SCOPES)
     versions = objects(spec, "versions")
     yield from _missing_schemas(versions)
+    shared, patterns = {name: _shared(versions, name) for name in _PARTS}, Compiling()
     for index, version in enumerate(versions):
-        yield from _validate_version(f"spec.versions[{index}]", version, _only_own(version, versions))
+        own = {**version, **{name: None for name in _PARTS if shared[name]}}
+        yield from _validate_version(f"spec.versions[{index}]", version, own, patterns)
     yield from _validate_storage(spec.get("versions"))
     if versions:
         first = text(versions[0], "name")
@@ -47,7 +50,7 @@ def validate_crd(obj: JsonObject) -> Iterator[FieldError]:
     if flag(spec, "preserveUnknownFields") and any(map(_has_default, versions)):
         yield invalid("spec.preserveUnknownFields", True, "must be false in order to use defaults in the schema")
     if versions:
-        yield from _validate_parts("spec", "spec.validation", _only_shared(versions))
+        yield from _validate_parts("spec", "spec.validation", shared, patterns)
     yield from _choice("spec.conversion.strategy", text(spec, "conversion", "strategy"), _STRATEGIES)
     if not any(flag(version, "storage") for version in versions):
         yield invalid("status.storedVersions", None, "must have at least one stored version")
@@ -79,33 +82,25 @@ def _shared(versions: list[JsonObject], name: str) -> Any:
     return first if first and all(version.get(name) == first for version in versions) else None
 
 
-def _only_own(version: JsonObject, versions: list[JsonObject]) -> JsonObject:
-    """What the version does not say as all others do."""
-    return {**version, **{name: None for name in _PARTS if _shared(versions, name)}}
-
-
-def _only_shared(versions: list[JsonObject]) -> JsonObject:
-    return {name: _shared(versions, name) for name in _PARTS}
-
-
 def _has_default(value: Any) -> bool:
     if isinstance(value, dict):
         return "default" in value or any(map(_has_default, value.values()))
     return isinstance(value, list) and any(map(_has_default, value))
 
 
-def _validate_version(place: str, version: JsonObject, own: JsonObject) -> Iterator[FieldError]:
+def _validate_version(place: str, version: JsonObject, own: JsonObject, patterns: Compiling) -> Iterator[FieldError]:
+    """`own` is what the version does not say as all others do."""
     name = text(version, "name")
     yield from _joined(f"{place}.name", name, names.dns1035_label(name))
     yield from validate_deprecation(f"{place}.deprecationWarning", version)
-    yield from _validate_parts(place, f"{place}.schema", own)
+    yield from _validate_parts(place, f"{place}.schema", own, patterns)
 
 
-def _validate_parts(place: str, schema_place: str, version: JsonObject) -> Iterator[FieldError]:
+def _validate_parts(place: str, schema_place: str, version: JsonObject, patterns: Compiling) -> Iterator[FieldError]:
     schema = at(version, "schema", "openAPIV3Schema")
     if isinstance(schema, dict):
         has_status = isinstance(at(version, "subresources", "status"), dict)
-        yield from validate_schema(f"{schema_place}.openAPIV3Schema", schema, has_status=has_status)
+        yield from validate_schema(f"{schema_place}.openAPIV3Schema", schema, patterns, has_status=has_status)
     yield from validate_columns(f"{place}.additionalPrinterColumns", version.get("additionalPrinterColumns"))
     yield from validate_subresources(f"{place}.subresources", version.get("subresources"))
     yield from validate_selectable_fields(f"{place}.selectableFields", version.get("selectableFields"), schema)

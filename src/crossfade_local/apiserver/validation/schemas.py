@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.crd.patterns import pattern_error
+from crossfade_local.apiserver.crd.patterns import Compiling
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
 from crossfade_local.apiserver.validation.schema_rules import validate_rules
 from crossfade_local.apiserver.values.gotext import GoStruct
@@ -29,14 +29,16 @@ _UNTYPED: Final = {
 }
 
 
-def validate_schema(field: str, schema: JsonObject, *, has_status: bool = False) -> Iterator[FieldError]:
+def validate_schema(
+    field: str, schema: JsonObject, patterns: Compiling, *, has_status: bool = False
+) -> Iterator[FieldError]:
     kind = text(schema, "type")
     if has_status and kind and kind != "object":
         yield invalid(f"{field}.type", kind, _NO_OBJECT)
     if flag(schema, "nullable"):
         yield forbidden(f"{field}.nullable", "nullable cannot be true at the root")
     yield from structural_errors(field, schema)
-    yield from _supported(field, schema)
+    yield from _supported(field, schema, patterns)
 
 
 def structural_errors(field: str, schema: JsonObject) -> list[FieldError]:
@@ -122,13 +124,13 @@ def _root_metadata(field: str, schema: JsonObject) -> Iterator[FieldError]:
             yield forbidden(place, said)
 
 
-def _supported(field: str, schema: JsonObject) -> Iterator[FieldError]:
+def _supported(field: str, schema: JsonObject, patterns: Compiling) -> Iterator[FieldError]:
     kind, additional = text(schema, "type"), schema.get("additionalProperties")
     if kind and kind not in _TYPES:
         yield not_supported(f"{field}.type", kind, _TYPES)
     pattern = schema.get("pattern")
-    if isinstance(pattern, str) and (problem := pattern_error(pattern)):
-        yield invalid(f"{field}.pattern", pattern, f"must be a valid regular expression, but isn't: {problem}")
+    if isinstance(pattern, str) and (problem := patterns.problem(pattern)):
+        yield invalid(f"{field}.pattern", pattern, problem)
     for name in _UNSUPPORTED:
         if schema.get(name):
             yield forbidden(f"{field}.{name}", f"{name} is not supported")
@@ -142,7 +144,7 @@ def _supported(field: str, schema: JsonObject) -> Iterator[FieldError]:
     if schema.get("properties") and (additional is False or isinstance(additional, dict)):
         yield forbidden(f"{field}.additionalProperties", "additionalProperties and properties are mutual exclusive")
     for place, child, _level in _children(field, schema):
-        yield from _supported(place, child)
+        yield from _supported(place, child, patterns)
     if schema.get(_KEEP_UNKNOWN) is False:
         yield invalid(f"{field}.{_KEEP_UNKNOWN}", False, "must be true or undefined")
     yield from _typed_extension(field, schema, _MAP_TYPE, "object", _MAP_TYPES)

@@ -110,9 +110,13 @@ def with_defaults(resource: ResourceType, obj: JsonObject) -> JsonObject:
 
 async def check(
     rules: Rules, resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = "", size: int
-) -> None:
-    """Validate an object in stored form, of about `size` bytes; raises StatusError 422, TooLarge."""
-    await aside(size, lambda: _refuse_too_large(resource, new))
+) -> int:
+    """Validate an object in stored form; raises StatusError 422, TooLarge.
+
+    `size` is of what it was made of; defaults and webhooks may have made it larger. Returns how many bytes there are
+    to go through.
+    """
+    size = max(size, await aside(size, lambda: _size_of_storable(resource, new)) + resource.weight)
     if resource.custom is not None:
         errors = await custom_resources.errors_of(rules, resource, new, old, subresource=subresource, size=size)
     else:
@@ -125,16 +129,19 @@ async def check(
             errors += await policy_errors(rules, resource.bucket, new, old)
     if errors:
         raise invalid_object(resource, new["metadata"].get("name", ""), errors)
+    return size
 
 
-def _refuse_too_large(resource: ResourceType, obj: JsonObject) -> None:
+def _size_of_storable(resource: ResourceType, obj: JsonObject) -> int:
     """Before anything else is looked at, which takes a while where an object has hundreds of thousands of parts."""
+    raw = orjson.dumps(obj)
     try:
-        check_size(resource.bucket, obj, orjson.dumps(obj))
+        check_size(resource.bucket, obj, raw)
     except TooLarge:
         if errors := list(length_errors(resource.storage_gvk, obj)):
             raise invalid_object(resource, obj["metadata"].get("name", ""), errors) from None
         raise
+    return len(raw)
 
 
 def _errors(resource: ResourceType, new: JsonObject, old: JsonObject | None, subresource: str) -> list[FieldError]:

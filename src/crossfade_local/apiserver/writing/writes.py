@@ -1,6 +1,7 @@
 """How a new version of an object comes to be stored: admission, the server's own fields, validation, bookkeeping."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
@@ -53,20 +54,20 @@ async def create(
     attributes = Attributes(
         call, resource, "CREATE", namespace, obj["metadata"].get("name", ""), obj, dry_run=call.is_dry_run
     )
-    size = len(call.body)
+    size = len(call.body) + resource.weight
     schema = storage_schema(api, resource)
-    sent = with_zero_values(schema, obj)
+    sent = await aside(size, partial(with_zero_values, schema, obj))
     managers = await _managers(track or update_tracker(api, call, resource), None, sent, size=size)
     await api.admission.mutate(attributes)
     assert attributes.new is not None
     obj = attributes.new
     strategies.prepare_create(resource, obj, api.clock())
-    obj = with_zero_values(schema, obj)
+    obj = await aside(size, partial(with_zero_values, schema, obj))
     is_named = bool(obj["metadata"].get("name"))
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
         attributes.name = name
-        await objects.check(api.rules, resource, obj, None, size=size)
+        size = await objects.check(api.rules, resource, obj, None, size=size)
         if not name:
             error = required("metadata.name", "name or generateName is required")
             raise objects.invalid_object(resource, "", [error])
@@ -135,9 +136,9 @@ async def update(
     `is_admitted`: webhooks and policies have seen the request in another form.
     """
     old = before.object
-    size = len(call.body) + len(before.raw)
+    size = len(call.body) + len(before.raw) + resource.weight
     schema = storage_schema(api, resource)
-    new = with_zero_values(schema, new)
+    new = await aside(size, partial(with_zero_values, schema, new))
     prepared = strategies.prepare_update(resource, new, old, subresource, api.clock())
     tracker = track or update_tracker(api, call, resource, subresource)
     managers = await _managers(tracker, old, prepared, size=size)
@@ -155,9 +156,9 @@ async def update(
     await api.admission.mutate(attributes)
     assert attributes.new is not None
     result = strategies.prepare_update(resource, attributes.new, old, subresource, api.clock())
-    result = with_zero_values(schema, result)
+    result = await aside(size, partial(with_zero_values, schema, result))
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-    await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
+    size = await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
     if not subresource:
         for warning in warnings_on_update(resource.storage_gvk, result, old):
             call.warn(warning)
