@@ -4,7 +4,7 @@ A path is a tuple of elements, each spelled as FieldsV1 spells it: `f:name`, `k:
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -15,7 +15,10 @@ _RANK = {"f": 0, "k": 1, "v": 2, "i": 3}
 
 
 class FieldSet:
-    """An immutable set of paths. A path may be a member without its children being members, and the reverse."""
+    """An immutable set of paths. A path may be a member without its children being members, and the reverse.
+
+    Children that are equal may be one: what is made of one serves for all.
+    """
 
     __slots__ = ("children", "members")
 
@@ -109,17 +112,21 @@ class FieldSet:
             yield from ((name, *rest) for rest in self.children[name].paths())
 
     def encode(self) -> dict[str, Any]:
-        """As FieldsV1."""
+        """As FieldsV1, in which parts that are equal may be one: nothing of it can be changed."""
         members, children = self.members, self.children
+        if not children:
+            return {name: {} for name in _ordered(members)}
         found: dict[str, Any] = {}
-        for name in _ordered(members | children.keys() if children else members):
+        encoded: dict[tuple[int, bool], dict[str, Any]] = {}
+        for name in _ordered(members | children.keys()):
             child = children.get(name)
             if child is None:
                 found[name] = {}
-            elif name in members:
-                found[name] = {".": {}, **child.encode()}
-            else:
-                found[name] = child.encode()
+                continue
+            key = (id(child), name in members)
+            if key not in encoded:
+                encoded[key] = {".": {}, **child.encode()} if name in members else child.encode()
+            found[name] = encoded[key]
         return found
 
     @classmethod
@@ -129,13 +136,22 @@ class FieldSet:
             raise ValueError(f"not a set of fields: {encoded!r}")
         members: set[str] = set()
         children: dict[str, FieldSet] = {}
+        flat: dict[tuple[str, ...], FieldSet] = {}
         for name, content in encoded.items():
             if name == ".":
                 continue
-            below = cls.decode(content) if content else EMPTY
+            if not content:
+                members.add(name)
+                continue
+            is_flat = isinstance(content, dict) and not any(content.values())
+            below = flat.get(tuple(content)) if is_flat else None
+            if below is None:
+                below = cls.decode(content)
+                if is_flat:
+                    flat[tuple(content)] = below
             if below:
                 children[name] = below
-            if not content or "." in content:
+            if "." in content:
                 members.add(name)
         return cls.made(members, children)
 
@@ -150,7 +166,9 @@ def _keep(children: dict[str, FieldSet], name: str, rest: FieldSet) -> None:
         del children[name]
 
 
-def _ordered(names: Iterable[str]) -> list[str]:
+def _ordered(names: Collection[str]) -> list[str]:
+    if len(names) == 1:
+        return list(names)
     found = sorted(names)
     # Those of one kind stand in this order already.
     return found if not found or found[0][:1] == found[-1][:1] else sorted(found, key=_rank)

@@ -63,6 +63,7 @@ def _list_problems(node: SchemaNode, value: Any, allow_duplicates: bool) -> Iter
         yield "", f"expected list, got {_go_value(value)}"
         return
     seen = set()
+    items = item_node(node)
     for index, item in enumerate(value):
         element = f"i:{index}"
         if node.list_type in ("map", "set"):
@@ -74,7 +75,9 @@ def _list_problems(node: SchemaNode, value: Any, allow_duplicates: bool) -> Iter
             if element in seen and not allow_duplicates:
                 yield "", f"duplicate entries for key {display_element(element)}"
             seen.add(element)
-        for path, text in _problems(item_node(node), item, allow_duplicates):
+        if type(item) in items.plain_types:
+            continue
+        for path, text in _problems(items, item, allow_duplicates):
             yield display_element(element) + path, text
 
 
@@ -87,5 +90,7 @@ def _map_problems(node: SchemaNode, value: Any, allow_duplicates: bool) -> Itera
         if child is None:
             yield "." + key, "field not declared in schema"
             return
+        if type(value[key]) in child.plain_types:
+            continue
         for path, text in _problems(child, value[key], allow_duplicates):
             yield f".{key}{path}", text

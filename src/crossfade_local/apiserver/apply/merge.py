@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any
 
-from crossfade_local.apiserver.apply.typed import MISSING, item_element, shape_of
+from crossfade_local.apiserver.apply.typed import MISSING, item_elements, shape_of
 from crossfade_local.apiserver.types.schema import UNKNOWN, SchemaNode, Shape
 
 
@@ -28,8 +28,7 @@ def _merge_fields(node: SchemaNode, live: dict[str, Any], applied: dict[str, Any
 
 def _merge_items(node: SchemaNode, live: list[Any], applied: list[Any]) -> list[Any]:
     """Items of both lists in one order: shared items stand as in the applied list, others keep their neighbours."""
-    left = [item_element(node, item) for item in live]
-    right = [item_element(node, item) for item in applied]
+    left, right = item_elements(node, live), item_elements(node, applied)
     old = dict(zip(left, live, strict=True))
     new = dict(zip(right, applied, strict=True))
     shared = deque(name for name in right if name in old)

@@ -4,11 +4,12 @@ The rules (what is owned as a whole, how list items are told apart, when an empt
 of Kubernetes' server-side apply.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from crossfade_local.apiserver.apply.field_set import EMPTY, FieldSet
 from crossfade_local.apiserver.types.schema import UNKNOWN, SchemaNode, Shape
+from crossfade_local.apiserver.values.copies import COMPOSITES
 from crossfade_local.apiserver.values.gotext import quoted, to_json
 
 MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
@@ -18,6 +19,7 @@ MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
 _KEY_DEFAULTS: Final = {"protocol": "TCP"}
 
 
+_NOT_FLAT: Final = COMPOSITES | {type(None)}
 _LEAVES: Final = frozenset({Shape.SCALAR, Shape.ATOMIC})
 
 
@@ -42,8 +44,21 @@ def shape_of(node: SchemaNode, value: Any) -> Shape:
     return Shape.ATOMIC if isinstance(value, list) else Shape.SCALAR
 
 
+def item_elements(node: SchemaNode, items: list[Any]) -> list[str]:
+    """The path element of each item of an associative list. Raises TypedError."""
+    if node.list_type == "set" or len(node.map_keys) != 1:
+        return [item_element(node, item) for item in items]
+    # Most lists: the rest of the element is written once.
+    (key,) = node.map_keys
+    before = f"k:{{{to_json(key)}:"
+    return [
+        f"{before}{to_json(item[key])}}}" if type(item) is dict and key in item else item_element(node, item)
+        for item in items
+    ]
+
+
 def item_element(node: SchemaNode, item: Any) -> str:
-    """The path element of an item of an associative list. Raises TypedError."""
+    """Raises TypedError."""
     if node.list_type == "set" or not node.map_keys:
         if item is None:
             raise TypedError("associative list without keys has an element that's an explicit null")
@@ -92,11 +107,10 @@ def field_set(node: SchemaNode, value: Any) -> FieldSet:
     children: dict[str, FieldSet] = {}
     if shape is Shape.ITEMS and isinstance(value, list):
         below = item_node(node)
-        for item in value:
-            name = item_element(node, item)
-            members.add(name)
-            if inner := field_set(below, item):
-                children[name] = children[name] | inner if name in children else inner
+        names = item_elements(node, value)
+        members.update(names)
+        for name, inner in _of_items(field_set, below, zip(names, value, strict=True)):
+            children[name] = children[name] | inner if name in children else inner
     elif shape is Shape.FIELDS and isinstance(value, dict):
         for key, item in value.items():
             child = _child(node, key)
@@ -108,17 +122,38 @@ def field_set(node: SchemaNode, value: Any) -> FieldSet:
     return FieldSet.made(members, children)
 
 
+def _of_items(
+    make: Callable[[SchemaNode, Any], FieldSet], node: SchemaNode, items: Iterable[tuple[str, Any]]
+) -> Iterator[tuple[str, FieldSet]]:
+    """The fields of each item that has some: of those that have the same, and nothing in them, made once."""
+    made: dict[tuple[str, ...], FieldSet] = {}
+    for name, item in items:
+        if type(item) is dict and _NOT_FLAT.isdisjoint(map(type, item.values())):
+            keys = tuple(item)
+            found = made.get(keys)
+            if found is None:
+                found = made[keys] = make(node, item)
+        else:
+            found = make(node, item)
+        if found:
+            yield name, found
+
+
 def with_named_fields(node: SchemaNode, fields: FieldSet) -> FieldSet:
     """The same set, with each declared field that has members below it as a member too."""
     members = set(fields.members)
     children = {}
+    of_items: dict[int, FieldSet] = {}
     for name, child in fields.children.items():
-        is_field = name.startswith("f:")
-        if is_field and name[2:] in node.properties:
-            members.add(name)
-        below = _child(node, name[2:]) if is_field else item_node(node)
-        children[name] = with_named_fields(below, child)
-    return FieldSet(members, children)
+        if name.startswith("f:"):
+            if name[2:] in node.properties:
+                members.add(name)
+            children[name] = with_named_fields(_child(node, name[2:]), child)
+        elif id(child) in of_items:
+            children[name] = of_items[id(child)]
+        else:
+            children[name] = of_items[id(child)] = with_named_fields(item_node(node), child)
+    return FieldSet.made(members, children)
 
 
 def remove(node: SchemaNode, value: Any, fields: FieldSet) -> Any:
@@ -134,8 +169,7 @@ def remove(node: SchemaNode, value: Any, fields: FieldSet) -> Any:
         return kept
     if shape is Shape.ITEMS and isinstance(value, list) and value:
         items = []
-        for item in value:
-            name = item_element(node, item)
+        for name, item in zip(item_elements(node, value), value, strict=True):
             if name not in fields.members:
                 below = fields.below(name)
                 items.append(remove(item_node(node), item, below) if below else item)
@@ -206,22 +240,20 @@ class _Differences:
 
 def _everything(node: SchemaNode, value: Any) -> FieldSet:
     """All that comes or goes with a value, containers included."""
-    if _is_empty(value):
+    if type(value) not in COMPOSITES or not value:
         return EMPTY
     shape = shape_of(node, value)
-    members: set[str] = set()
     children: dict[str, FieldSet] = {}
     if shape is Shape.FIELDS and isinstance(value, dict):
         for key, item in value.items():
-            members.add("f:" + key)
-            if below := _everything(_child(node, key), item):
+            if type(item) in COMPOSITES and (below := _everything(_child(node, key), item)):
                 children["f:" + key] = below
-    elif shape is Shape.ITEMS:
-        for name, items in _by_element(node, value).items():
-            members.add(name)
-            if len(items) == 1 and (below := _everything(item_node(node), items[0])):
-                children[name] = below
-    return FieldSet.made(members, children)
+        return FieldSet.made({"f:" + key for key in value}, children)
+    if shape is not Shape.ITEMS or not isinstance(value, list):
+        return EMPTY
+    found = _by_element(node, value)
+    single = ((name, items[0]) for name, items in found.items() if len(items) == 1)
+    return FieldSet.made(found.keys(), dict(_of_items(_everything, item_node(node), single)))
 
 
 def _is_empty(value: Any) -> bool:
@@ -230,6 +262,7 @@ def _is_empty(value: Any) -> bool:
 
 def _by_element(node: SchemaNode, items: Any) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    for item in items if isinstance(items, list) else ():
-        found.setdefault(item_element(node, item), []).append(item)
+    if isinstance(items, list):
+        for name, item in zip(item_elements(node, items), items, strict=True):
+            found.setdefault(name, []).append(item)
     return found

@@ -1,7 +1,7 @@
 """Checks custom resources against their schema, in the words of Kubernetes' validator."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -280,10 +280,24 @@ def _doubles(schema: JsonObject, value: list[Any], path: str) -> Iterator[FieldE
     keys = schema.get("x-kubernetes-list-map-keys") or ()
     if kind not in _UNIQUE:
         return
-    times: dict[str, int] = {}
-    for index, item in enumerate(value):
-        mark = {key: item[key] for key in keys if key in item} if kind == "map" and isinstance(item, dict) else item
-        text = to_json(mark)
-        times[text] = times.get(text, 0) + 1
-        if times[text] == 2:
-            yield duplicate(f"{path}[{index}]", mark)
+    marks = [_marked(item, keys) for item in value] if kind == "map" else [_marked(item, ()) for item in value]
+    if len(set(marks)) == len(marks):
+        return
+    times: dict[Any, int] = {}
+    for index, (item, mark) in enumerate(zip(value, marks, strict=True)):
+        times[mark] = times.get(mark, 0) + 1
+        if times[mark] == 2:
+            shown = (
+                {key: item[key] for key in keys if key in item} if kind == "map" and isinstance(item, dict) else item
+            )
+            yield duplicate(f"{path}[{index}]", shown)
+
+
+def _marked(item: Any, keys: Sequence[str]) -> Any:
+    """What tells an item from others; of a map's item its keys do."""
+    if keys and isinstance(item, dict):
+        texts = tuple(map(item.get, keys))
+        if all(type(text) is str for text in texts):
+            return texts
+        item = {key: item[key] for key in keys if key in item}
+    return item if type(item) is str else (to_json(item), None)

@@ -23,7 +23,9 @@ def _list_problem(value: Any, schema: SchemaNode) -> str | None:
         return f"cannot restore slice from {_GO_TYPES[type(value)]}"
     if schema.items is None:
         return None
-    return _first(conversion_problem(item, schema.items) for item in value)
+    if schema.items.plain_types.issuperset(map(type, value)):
+        return None
+    return next((problem for item in value if (problem := conversion_problem(item, schema.items))), None)
 
 
 def _object_problem(value: Any, schema: SchemaNode) -> str | None:
@@ -31,12 +33,14 @@ def _object_problem(value: Any, schema: SchemaNode) -> str | None:
         what = "map" if schema.is_map else "struct"
         colon = "" if schema.is_map else ":"
         return f"cannot restore {what} from{colon} {_GO_TYPES[type(value)]}"
-    problems = []
-    for key in sorted(value):
+    problems = {}
+    for key, inner in value.items():
         child = schema.child(key)
-        if child is not None:
-            problems.append(conversion_problem(value[key], child))
-    return _first(problems)
+        if child is None or type(inner) in child.plain_types:
+            continue
+        if problem := conversion_problem(inner, child):
+            problems[key] = problem
+    return problems[min(problems)] if problems else None
 
 
 def _scalar_problem(value: Any, schema: SchemaNode) -> str | None:
@@ -58,7 +62,3 @@ def _number_problem(value: Any, actual: str, schema: SchemaNode) -> str | None:
     if actual == "int64" or (actual == "float64" and (wanted == "float64" or value == int(value))):
         return None
     return f"cannot convert float64 to {wanted}" if actual == "float64" else f"unrecognized type: {wanted}"
-
-
-def _first(problems: Any) -> str | None:
-    return next((problem for problem in problems if problem), None)

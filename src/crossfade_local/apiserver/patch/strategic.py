@@ -22,14 +22,14 @@ _BAD_ORDER: Final = "invalid patch format of setElementOrder list"
 
 
 def apply_strategic_patch(obj: JsonObject, patch: Any, schema: SchemaNode) -> JsonObject:
-    """The patched object; `obj` stays as it is.
+    """The patched object, made of `obj`, which is used up; the patch stays as it is.
 
     Raises PatchError: 400 for malformed directives, 500 without a reason for a list item that lacks its merge key
     (so does Kubernetes), 422 if a value ends up with a wrong type.
     """
     if not isinstance(patch, dict):
         raise undecodable(patch, "map[string]interface {}")
-    merged = _merge_map(copied(obj), copied(patch), schema)
+    merged = _merge_map(obj, copied(patch), schema)
     problem = conversion_problem(merged, schema)
     if problem:
         raise PatchError(problem, errors=[invalid("patch", plain(patch), problem)])

@@ -5,6 +5,7 @@ from typing import Any, Final
 import orjson
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.values.copies import COMPOSITES
 
 MOST_BYTES: Final = 1_572_864
 """etcd's `--max-request-bytes`, as Kubernetes leaves it."""
@@ -54,7 +55,12 @@ def _size(value: Any, *, is_secret: bool, field: str = "") -> int:
         return _HEAD
     if field == "fieldsV1":
         return _HEAD + len(orjson.dumps(value))
-    inner = sum([_size(one, is_secret=is_secret, field=key) if one else _HEAD for key, one in value.items()])
+    inner = _HEAD * len(value)
+    for key, one in value.items():
+        if type(one) is str:
+            inner += _length(one)
+        elif type(one) in COMPOSITES:
+            inner += _size(one, is_secret=is_secret, field=key) - _HEAD
     if field == "binaryData" or (field == "data" and is_secret):
         inner = inner * 3 // 4
     keys = sum(map(_length, value)) + _HEAD * len(value) if field in _MAPS else 0

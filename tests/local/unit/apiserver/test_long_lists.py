@@ -5,11 +5,12 @@ import json
 
 import pytest
 
+from crossfade_local.apiserver import aside
 from crossfade_local.apiserver.state.database import Database
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.wire.answers import ListAnswer
 from crossfade_local.apiserver.wire.negotiation import negotiate
-from crossfade_local.apiserver.wire.presentation import encode, list_body, show_list
+from crossfade_local.apiserver.wire.presentation import list_body
 from tests.support.api_in_process import ApiInProcess
 
 MANY = 1_600
@@ -36,13 +37,14 @@ async def turns_of_others(work: "asyncio.Task[object]") -> int:
 
 @pytest.mark.parametrize("count", [0, 1, MANY])
 @pytest.mark.parametrize("accept", ["", AS_TABLE, AS_METADATA, "application/yaml"])
-async def test_slices_make_the_same_list(accept: str, count: int) -> None:
+async def test_slices_make_the_same_list(monkeypatch: pytest.MonkeyPatch, accept: str, count: int) -> None:
     server = await filled(count)
     answer = await server.answer("GET", "/api/v1/configmaps", labelSelector="odd=0")
     assert isinstance(answer, ListAnswer)
     form = negotiate(accept)
     body = await list_body(server.api, answer, form, include="Metadata")
-    assert body == encode(show_list(server.api, answer, form, include="Metadata"), form)
+    monkeypatch.setattr(aside, "_SLICE", count + 1)
+    assert body == await list_body(server.api, answer, form, include="Metadata")
     server.storage.close()
 
 
