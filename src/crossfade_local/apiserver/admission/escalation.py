@@ -5,7 +5,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
-from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer
+from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer, TooManyPermissionsError
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.values.gotext import quoted
 from crossfade_local.apiserver.wire.request import RequestInfo, User
@@ -14,6 +14,10 @@ from crossfade_local.apiserver.wire.status import forbidden, not_found
 _GROUP: Final = "rbac.authorization.k8s.io"
 _ROLES: Final = frozenset({f"{_GROUP}/roles", f"{_GROUP}/clusterroles"})
 _BINDINGS: Final = frozenset({f"{_GROUP}/rolebindings", f"{_GROUP}/clusterrolebindings"})
+_TOO_MANY: Final = (
+    "the rules grant more single permissions (a verb on a resource of a group) than can be compared with those of who"
+    " writes them: name fewer in one role, or let somebody of system:masters write it"
+)
 _GO_FIELDS: Final = (
     ("APIGroups", "apiGroups"),
     ("Resources", "resources"),
@@ -34,9 +38,13 @@ def no_escalation(storage: Storage, authorizer: Authorizer) -> Callable[[Attribu
         if _is_exempt(authorizer, attributes, user, is_role=is_role):
             return
         rules = obj.get("rules") or [] if is_role else _rules_of(storage, attributes, obj)
-        lacking = authorizer.may_escalate(user, rules, attributes.namespace)
-        if lacking:
-            raise forbidden(attributes.resource.plural, _GROUP, attributes.name, _said(user, lacking))
+        try:
+            lacking = authorizer.may_escalate(user, rules, attributes.namespace)
+            problem = lacking and _said(user, lacking)
+        except TooManyPermissionsError:
+            problem = _TOO_MANY
+        if problem:
+            raise forbidden(attributes.resource.plural, _GROUP, attributes.name, problem)
 
     return step
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
-from crossfade_local.apiserver.quota.ledger import QUOTAS, UNCOUNTED, Ledger, counted
+from crossfade_local.apiserver.quota.ledger import QUOTAS, UNCOUNTED, Count, Ledger
 from crossfade_local.apiserver.quota.usage import PODS, listed, looks_at, missing
 from crossfade_local.apiserver.state.storage import Conflict, NotWritten, Storage
 from crossfade_local.apiserver.wire.status import forbidden
@@ -27,19 +27,21 @@ def check_quotas(ledger: Ledger) -> Callable[[Attributes], None]:
     def step(attributes: Attributes) -> None:
         if attributes.new is None or attributes.bucket in UNCOUNTED or attributes.subresource == "status":
             return
+        before, after = (Count(attributes.bucket, obj) for obj in (attributes.old, attributes.new))
         for quota, used in ledger.quotas(attributes.namespace):
-            if problem := problem_with(quota, used, attributes.bucket, attributes.old, attributes.new):
+            if problem := problem_with(quota, used, before, after):
                 raise forbidden(attributes.resource.plural, attributes.resource.group, attributes.name, problem)
 
     return step
 
 
-def problem_with(quota: JsonObject, used: Amounts, bucket: str, old: JsonObject | None, new: JsonObject) -> str:
+def problem_with(quota: JsonObject, used: Amounts, old: Count, new: Count) -> str:
     """In Kubernetes' words; empty where the quota allows it."""
     name = quota["metadata"]["name"]
-    if bucket == PODS and old is None and looks_at(quota, bucket, new) and (silent := missing(quota, new)):
+    pod = new.object if new.bucket == PODS and old.object is None else None
+    if pod is not None and looks_at(quota, PODS, pod) and (silent := missing(quota, pod)):
         return f"failed quota: {name}: must specify {silent}"
-    before, after = counted(quota, bucket, old), counted(quota, bucket, new)
+    before, after = old.by(quota), new.by(quota)
     hard = mapping(quota, "spec", "hard")
     more = {one: value - before.get(one, Fraction(0)) for one, value in after.items()}
     over = [one for one, value in more.items() if value > 0 and used.get(one, Fraction(0)) + value > amount(hard[one])]

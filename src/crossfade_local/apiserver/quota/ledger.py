@@ -15,12 +15,22 @@ UNCOUNTED: Final = frozenset({"/events"})
 """Too many, and gone by themselves."""
 
 
-def counted(quota: JsonObject, bucket: str, obj: JsonObject | None) -> Amounts:
-    """What of the object's usage this quota limits."""
-    if obj is None or bucket in UNCOUNTED or not looks_at(quota, bucket, obj):
-        return {}
-    hard = mapping(quota, "spec", "hard")
-    return {name: value for name, value in usage(bucket, obj).items() if name in hard}
+class Count:
+    """What one object uses, found when a quota asks first: a namespace may have thousands of quotas."""
+
+    def __init__(self, bucket: str, obj: JsonObject | None) -> None:
+        self.bucket: Final = bucket
+        self.object: Final = None if bucket in UNCOUNTED else obj
+        self._usage: Amounts | None = None
+
+    def by(self, quota: JsonObject) -> Amounts:
+        """What of it this quota limits."""
+        if self.object is None or not looks_at(quota, self.bucket, self.object):
+            return {}
+        if self._usage is None:
+            self._usage = usage(self.bucket, self.object)
+        hard = mapping(quota, "spec", "hard")
+        return {name: value for name, value in self._usage.items() if name in hard}
 
 
 class Ledger:
@@ -56,10 +66,11 @@ class Ledger:
         after = None if event.type == "DELETED" else event.after.object
         if bucket == QUOTAS:
             self._hear_of_quota(namespace, name, before, after)
+        less, more = Count(bucket, before), Count(bucket, after)
         for own, used in self._used.get(namespace, {}).items():
             stored = self._storage.get(QUOTAS, namespace, own)
             if stored is not None and (bucket, name) != (QUOTAS, own):
-                self._count((namespace, own), used, stored.object, bucket, before, after)
+                self._count((namespace, own), used, less.by(stored.object), more.by(stored.object))
 
     def _hear_of_quota(self, namespace: str, name: str, before: JsonObject | None, after: JsonObject | None) -> None:
         if after is None:
@@ -70,16 +81,7 @@ class Ledger:
         elif before is None or before.get("spec") != after.get("spec"):
             self._open(namespace, name, after)
 
-    def _count(
-        self,
-        key: tuple[str, str],
-        used: Amounts,
-        quota: JsonObject,
-        bucket: str,
-        before: JsonObject | None,
-        after: JsonObject | None,
-    ) -> None:
-        less, more = counted(quota, bucket, before), counted(quota, bucket, after)
+    def _count(self, key: tuple[str, str], used: Amounts, less: Amounts, more: Amounts) -> None:
         if less == more:
             return
         for name in less.keys() | more.keys():
@@ -91,7 +93,7 @@ class Ledger:
         total: Amounts = {}
         for bucket in self._storage.buckets():
             for stored in self._storage.scan(bucket, namespace):
-                for resource, value in counted(quota, bucket, stored.object).items():
+                for resource, value in Count(bucket, stored.object).by(quota).items():
                     total[resource] = total.get(resource, Fraction(0)) + value
         self._used.setdefault(namespace, {})[name] = total
         self.mark((namespace, name))

@@ -5,13 +5,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.state.storage import Event, Storage
+from crossfade_local.apiserver.state.storage import Event, Storage, Stored
 from crossfade_local.apiserver.wire.request import RequestInfo, User
 
 MASTERS: Final = "system:masters"
 _GROUP: Final = "rbac.authorization.k8s.io"
 _BUCKETS: Final = tuple(f"{_GROUP}/{name}" for name in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"))
 _ACCOUNT_PREFIX: Final = "system:serviceaccount:"
+_MOST_COMPARED: Final = 200_000
+"""Permissions that are to be granted with rules that are held: less than a tenth of a second."""
+
+
+class TooManyPermissionsError(Exception):
+    """There are more of them than can be compared."""
 
 
 @dataclass(frozen=True)
@@ -31,26 +37,74 @@ class Grant:
         return f'RBAC: allowed by {kind} "{self.binding}" of {self.role} to {self.subject}'
 
 
+@dataclass(frozen=True)
+class _Bound:
+    """A role that a user has, by the first binding that gives it."""
+
+    role: Stored
+    bucket: str
+    namespace: str
+    binding: JsonObject
+    subject: JsonObject
+
+    def grant(self, rule: JsonObject) -> Grant:
+        name, reference = self.binding["metadata"]["name"], self.binding["roleRef"]
+        label = f"{name}/{self.namespace}" if self.namespace else name
+        role = f'{reference["kind"]} "{reference["name"]}"'
+        return Grant(rule, self.namespace, label, role, _said(self.subject, self.namespace))
+
+
+class RuleIndex:
+    """Rules by the resources that they name: a role may have thousands."""
+
+    def __init__(self, rules: list[JsonObject]) -> None:
+        self._rules: Final = rules
+        self._by_resource: Final[dict[str, list[int]]] = {}
+        self._of_paths: Final = [place for place, rule in enumerate(rules) if rule.get("nonResourceURLs")]
+        for place, rule in enumerate(rules):
+            for name in rule.get("resources") or ():
+                self._by_resource.setdefault(name, []).append(place)
+
+    def about(self, resource: str, subresource: str) -> list[JsonObject]:
+        """Those that may say something of it, in their order; of a path where the resource is empty."""
+        if not resource:
+            return [self._rules[place] for place in self._of_paths]
+        names = ("*", f"{resource}/{subresource}", f"*/{subresource}") if subresource else ("*", resource)
+        places = {place for name in names for place in self._by_resource.get(name, ())}
+        return [self._rules[place] for place in sorted(places)]
+
+
 class Authorizer:
-    """Reads the store on every question; bindings are indexed by subject until one changes."""
+    """Reads the store on every question; bindings and rules are indexed until one changes."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage: Final = storage
         self._index: dict[tuple[str, str], list[tuple[JsonObject, str, JsonObject]]] | None = None
+        self._rules: Final[dict[tuple[str, str, str], RuleIndex]] = {}
         storage.on_change(self._changed)
 
-    def _changed(self, bucket: str, event: Event) -> None:  # noqa: ARG002 - the store's signature
+    def _changed(self, bucket: str, event: Event) -> None:
         if bucket in _BUCKETS:
             self._index = None
+            self._rules.pop((bucket, *event.after.key), None)
 
     def allows(self, user: User, info: RequestInfo) -> tuple[bool, str]:
         """Whether the request is allowed, and why."""
         if MASTERS in user.groups:
             return True, ""
-        for grant in self.grants(user, info.namespace):
-            if covers(grant.rule, info):
-                return True, grant.reason
+        resource = info.resource if info.is_resource else ""
+        for bound in self._bound(user, info.namespace):
+            for rule in self._rules_of(bound).about(resource, info.subresource):
+                if covers(rule, info):
+                    return True, bound.grant(rule).reason
         return False, ""
+
+    def _rules_of(self, bound: _Bound) -> RuleIndex:
+        key = (bound.bucket, *bound.role.key)
+        found = self._rules.get(key)
+        if found is None:
+            found = self._rules[key] = RuleIndex(bound.role.object.get("rules") or [])
+        return found
 
     def decide(self, about: JsonObject) -> tuple[bool, str]:
         """What `authorizer` is asked in CEL: names of `RequestInfo`, and the user. RBAC knows no selectors."""
@@ -62,23 +116,26 @@ class Authorizer:
 
     def grants(self, user: User, namespace: str) -> Iterator[Grant]:
         """The rules that apply to a user cluster-wide and in a namespace."""
+        for bound in self._bound(user, namespace):
+            yield from map(bound.grant, bound.role.object.get("rules") or ())
+
+    def _bound(self, user: User, namespace: str) -> Iterator[_Bound]:
+        """Each role once for the cluster, and once for the namespace."""
+        seen: set[tuple[str, str, str]] = set()
         for kind, name in _identities(user):
             for binding, place, subject in self._bindings().get((kind, name), ()):
                 if place and place != namespace:
                     continue
                 reference = binding["roleRef"]
-                role = self._role(reference, place)
-                if role is None:
+                key = (reference["kind"], reference["name"], place)
+                if key in seen:
                     continue
-                label = f"{binding['metadata']['name']}/{place}" if place else binding["metadata"]["name"]
-                for rule in role.get("rules") or ():
-                    yield Grant(rule, place, label, f'{reference["kind"]} "{reference["name"]}"', _said(subject, place))
-
-    def _role(self, reference: JsonObject, namespace: str) -> JsonObject | None:
-        bucket = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
-        place = "" if bucket == "clusterroles" else namespace
-        stored = self._storage.get(f"{_GROUP}/{bucket}", place, reference["name"])
-        return stored.object if stored else None
+                seen.add(key)
+                plural = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
+                bucket = f"{_GROUP}/{plural}"
+                role = self._storage.get(bucket, "" if plural == "clusterroles" else place, reference["name"])
+                if role is not None:
+                    yield _Bound(role, bucket, place, binding, subject)
 
     def _bindings(self) -> dict[tuple[str, str], list[tuple[JsonObject, str, JsonObject]]]:
         """(subject kind, name) → bindings, each with the namespace it is limited to and the subject."""
@@ -92,12 +149,32 @@ class Authorizer:
         return self._index
 
     def may_escalate(self, user: User, rules: list[JsonObject], namespace: str) -> list[JsonObject]:
-        """The single permissions of `rules` that the user does not hold; nobody may grant those."""
+        """The single permissions of `rules` that the user does not hold; nobody may grant those.
+
+        Raises TooManyPermissionsError.
+        """
         if MASTERS in user.groups:
             return []
         held = [grant.rule for grant in self.grants(user, namespace)]
-        wanted = (atom for rule in rules for atom in atoms(rule))
-        return [atom for atom in wanted if not any(covers_atom(own, atom) for own in held)]
+        if any(map(_covers_resources, held)):
+            rules = [rule for rule in rules if rule.get("nonResourceURLs")]
+        index, left, lacking = RuleIndex(held), _MOST_COMPARED, []
+        for atom in (atom for rule in rules for atom in atoms(rule)):
+            resource, _, subresource = (atom.get("resources") or [""])[0].partition("/")
+            found = index.about(resource, subresource)
+            left -= 1 + len(found)
+            if left < 0:
+                raise TooManyPermissionsError
+            if not any(covers_atom(own, atom) for own in found):
+                lacking.append(atom)
+        return lacking
+
+
+def _covers_resources(rule: JsonObject) -> bool:
+    """Whether it grants whatever can be done with a resource."""
+    return not rule.get("resourceNames") and all(
+        "*" in (rule.get(name) or ()) for name in ("verbs", "apiGroups", "resources")
+    )
 
 
 def _said(subject: JsonObject, place: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crossfade_local.apiserver.quota.enforcement import problem_with
-from crossfade_local.apiserver.quota.ledger import Ledger
+from crossfade_local.apiserver.quota.ledger import Count, Ledger
 from crossfade_local.apiserver.quota.usage import looks_at, usage
 from crossfade_local.apiserver.state.database import Database
 from crossfade_local.apiserver.state.storage import Storage
@@ -104,13 +104,15 @@ def test_refusals() -> None:
     limited = quota({"pods": "2", "requests.memory": "1Gi"})
     used = {"pods": Fraction(2), "requests.memory": Fraction(2**29)}
     new = pod(requests={"memory": "1Gi"})
-    assert problem_with(limited, used, "/pods", None, new) == (
+    assert problem_with(limited, used, Count("/pods", None), Count("/pods", new)) == (
         "exceeded quota: q, requested: pods=1,requests.memory=1Gi, used: pods=2,requests.memory=512Mi,"
         " limited: pods=2,requests.memory=1Gi"
     )
-    assert problem_with(limited, used, "/pods", None, pod()) == ("failed quota: q: must specify requests.memory for: c")
-    assert not problem_with(limited, used, "/pods", new, new)
-    assert not problem_with(limited, used, "/secrets", None, {})
+    assert problem_with(limited, used, Count("/pods", None), Count("/pods", pod())) == (
+        "failed quota: q: must specify requests.memory for: c"
+    )
+    assert not problem_with(limited, used, Count("/pods", new), Count("/pods", new))
+    assert not problem_with(limited, used, Count("/secrets", None), Count("/secrets", {}))
 
 
 def test_quantities_are_spelled_as_people_write_them() -> None:

@@ -59,6 +59,30 @@ async def test_aggregated_roles_are_filled_once_the_disk_takes_them(storage: Sto
         await again
 
 
+async def test_rules_of_several_roles_are_there_once(storage: Storage) -> None:
+    rules = [{**RULE, "resources": [f"r{number}"]} for number in range(3)]
+    for name, own in (("a", [*rules[:2], rules[0]]), ("b", rules[1:])):
+        await storage.create(ROLES, "", name, {**PART, "metadata": {**PART["metadata"], "name": name}, "rules": own})
+    assert RoleAggregation(storage).rules_of(WHOLE) == rules
+
+
+async def test_roles_too_large_to_be_one_are_told_of_once(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
+    await storage.create(ROLES, "", "whole", WHOLE)
+    for name in "abc":
+        own = [{**RULE, "resources": [name * 700_000]}]
+        await storage.create(ROLES, "", name, {**PART, "metadata": {**PART["metadata"], "name": name}, "rules": own})
+    running = asyncio.create_task(RoleAggregation(storage).run())
+    await eventually(lambda: "role.not_aggregated" in caplog.messages)
+    last = {"metadata": {"name": "last"}, "aggregationRule": WHOLE["aggregationRule"], "rules": []}
+    await storage.create(ROLES, "", "zlast", last)
+    await eventually(lambda: caplog.messages.count("role.not_aggregated") == 2)
+    assert not running.done()
+    assert storage.get(ROLES, "", "whole").object["rules"] == []
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_definitions_are_cleaned_up_once_the_disk_takes_it(storage: Storage, disk: FillingDisk) -> None:
     await storage.create("example.com/things", "ns", "one", {"metadata": {"name": "one"}})
     await storage.create(BUCKET, "", "things.example.com", DEFINITION)
