@@ -23,15 +23,9 @@ from crossfade_local.apiserver.crd.cel_language.syntax import (
     Unary,
 )
 from crossfade_local.apiserver.crd.cel_types.declarations import PATCH_FUNCTIONS, functions
+from crossfade_local.apiserver.crd.cel_types.expansion import bound_names
 
 _BINDING: Final = frozenset({"optMap", "optFlatMap", "sortBy"})
-_ONE_ONLY: Final = frozenset({"map", "filter"})
-_ONE_VARIABLE: Final = frozenset({"all", "exists", "exists_one"}) | _ONE_ONLY | _BINDING
-_TWO_VARIABLES: Final = frozenset(
-    {"all", "exists", "exists_one", "existsOne", "transformList", "transformMap", "transformMapEntry"}
-)
-
-
 VARIABLE: Final = "celVariable_"
 """Before the name of a variable of a policy: a list of one value, for the engine takes null for none."""
 MESSAGE_TYPE: Final = r'"\x00type"'
@@ -131,8 +125,8 @@ class Translator:
             dotted = f"{target.name}.{node.name}"
             if dotted in functions() or dotted in PATCH_FUNCTIONS:
                 return self._ours(dotted, self._arguments(given))
-        if _is_macro(node):
-            return self._macro(node, target)
+        if names := bound_names(node):
+            return self._macro(node, target, names)
         return f"{self.text(target)}.{self._ours(node.name, self._arguments(given))}"
 
     def _function(self, node: Call) -> str:
@@ -162,21 +156,17 @@ class Translator:
 
     # -- macros --------------------------------------------------------------------------------------------------
 
-    def _macro(self, node: Call, target: Node) -> str:
-        first, *rest = node.arguments
+    def _macro(self, node: Call, target: Node, names: list[str]) -> str:
         if node.name in _BINDING:
-            return self._binding(node, target)
-        if isinstance(rest[0], Name) and len(rest) > 1 and node.name not in _ONE_ONLY:
-            return self._with_two(node, target)
-        variable = _variable(first)
-        texts = self._arguments(tuple(rest))
-        return f"{self.text(target)}.{node.name}({variable}, {texts})"
+            return self._binding(node, target, *names)
+        if len(names) > 1:
+            return self._with_two(node, target, names)
+        return f"{self.text(target)}.{node.name}({names[0]}, {self._arguments(node.arguments[1:])})"
 
-    def _with_two(self, node: Call, target: Node) -> str:
+    def _with_two(self, node: Call, target: Node, names: list[str]) -> str:
         """Over pairs of index (or key) and value, each of which is bound to the two names in turn."""
-        first, second, *bodies = node.arguments
+        bodies = node.arguments[len(names) :]
         pair = self._fresh()
-        names = (_variable(first), _variable(second))
 
         def bound(body: Node) -> str:
             text = self.text(body)
@@ -194,8 +184,8 @@ class Translator:
         mapped = f"{pairs}.map({pair}, {result})"
         return self._ours("celMerged", mapped) if node.name == "transformMapEntry" else mapped
 
-    def _binding(self, node: Call, target: Node) -> str:
-        name, whole = _variable(node.arguments[0]), self.text(target)
+    def _binding(self, node: Call, target: Node, name: str) -> str:
+        whole = self.text(target)
         body = self.text(node.arguments[1])
         if node.name == "sortBy":
             made = self._fresh()
@@ -209,24 +199,6 @@ class Translator:
     def _fresh(self) -> str:
         self._made += 1
         return f"cel_pair_{self._made}"
-
-
-def _is_macro(node: Call) -> bool:
-    """Else it is a call of a function, which then does not exist."""
-    given = node.arguments
-    if len(given) < 2 or not isinstance(given[0], Name):
-        return False
-    if len(given) == 2:
-        return node.name in _ONE_VARIABLE
-    has_two = isinstance(given[1], Name)
-    if len(given) == 3:
-        return node.name == "map" or (has_two and node.name in _TWO_VARIABLES)
-    return len(given) == 4 and has_two and node.name.startswith("transform") and node.name in _TWO_VARIABLES
-
-
-def _variable(node: Node) -> str:
-    assert isinstance(node, Name)
-    return node.name
 
 
 def _field(node: Select) -> str:

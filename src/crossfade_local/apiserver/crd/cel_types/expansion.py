@@ -1,7 +1,7 @@
 """Syntax trees into expressions without macros (cel-spec, langdef.md §macros, and extensions of that)."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from crossfade_local.apiserver.crd.cel_language.names import identifier_of
 from crossfade_local.apiserver.crd.cel_language.syntax import (
@@ -120,7 +120,7 @@ def _called(node: Call) -> Expression:
         if node.name == "has" and len(given) == 1:
             return _has(given[0], node.place)
     elif macro := _MACROS.get((node.name, len(given))):
-        return macro(node, target)
+        return macro.expand(node, target)
     called = expanded(target) if target is not None else None
     return Applied(node.place, node.name, called, list(map(expanded, given)))
 
@@ -275,14 +275,28 @@ def _optional_map(node: Call, target: Node) -> Expression:
     return at.call(CHOICE, at.member("hasValue", whole), found, at.call("optional.none"))
 
 
-_MACROS: Final[Mapping[tuple[str, int], Callable[[Call, Node], Expression]]] = {
-    **{(name, 2): _with_one for name in ("all", "exists", "exists_one")},
-    **{(name, 3): _with_two for name in ("all", "exists", "exists_one", "existsOne")},
-    **{(name, many): _transform for name in _TRANSFORMS for many in (3, 4)},
-    ("map", 2): _map,
-    ("map", 3): _map,
-    ("filter", 2): _filter,
-    ("sortBy", 2): _sort_by,
-    ("optMap", 2): _optional_map,
-    ("optFlatMap", 2): _optional_map,
+class _Macro(NamedTuple):
+    expand: Callable[[Call, Node], Expression]
+    variables: int = 1
+    """How many names stand before what is evaluated for each."""
+
+
+# By name and number of arguments.
+_MACROS: Final[Mapping[tuple[str, int], _Macro]] = {
+    **{(name, 2): _Macro(_with_one) for name in ("all", "exists", "exists_one")},
+    **{(name, 3): _Macro(_with_two, 2) for name in ("all", "exists", "exists_one", "existsOne")},
+    **{(name, many): _Macro(_transform, 2) for name in _TRANSFORMS for many in (3, 4)},
+    ("map", 2): _Macro(_map),
+    ("map", 3): _Macro(_map),
+    ("filter", 2): _Macro(_filter),
+    ("sortBy", 2): _Macro(_sort_by),
+    ("optMap", 2): _Macro(_optional_map),
+    ("optFlatMap", 2): _Macro(_optional_map),
 }
+
+
+def bound_names(node: Call) -> list[str]:
+    """The variables of a macro that is called on something; none where it is no macro, but a function."""
+    macro = _MACROS.get((node.name, len(node.arguments)))
+    names = [one.name for one in node.arguments[: macro.variables] if isinstance(one, Name)] if macro else []
+    return names if macro and len(names) == macro.variables else []
