@@ -67,6 +67,8 @@ class HttpServer:
             keepalive_timeout=_IDLE_S,
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
+            # Kubernetes does not either: a small body could be one of gigabytes.
+            auto_decompress=False,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()

@@ -4,6 +4,8 @@ Work is counted in the server's own time on a processor, so that a busy machine 
 """
 
 import asyncio
+import gzip
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -233,6 +235,16 @@ async def test_nobody_waits_for(process: ApiProcess, client: ApiClient, slowness
     assert status == attack.status, str(answer)[:500]
     assert process.cpu_s() - before < MOST_S * slowness
     assert longest < OTHERS_WAIT_S * slowness
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_is_not_unpacked(client: ApiClient) -> None:
+    body = gzip.compress(json.dumps({"metadata": {"name": "packed"}}).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with client.session.post(
+        f"{IN_DEFAULT}/configmaps", data=body, headers=headers, ssl=client.context
+    ) as answer:
+        assert answer.status == 400, await answer.text()
 
 
 def _dry(path: str) -> str:
