@@ -31,6 +31,8 @@ from .large_objects import (
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+OTHERS = "/apis/example.com/v1/others"
 APPLY_PATCH = "application/apply-patch+yaml"
 COUNTS = st.sampled_from((1, 40, 700, 9_000, 60_000))
 DEPTHS = st.sampled_from((1, 20, 90, 300))
@@ -92,13 +94,47 @@ def rules(draw: st.DrawFn) -> list[Json]:
 # -- definitions of custom resources ---------------------------------------------------------------------------------
 
 
+PROPERTIES = (
+    "pattern",
+    "patterns",
+    "enum",
+    "rules",
+    "deep",
+    "wide",
+    "default",
+    "defaults",
+    "list map",
+    "set",
+    "junctors",
+)
+COLUMNS = st.sampled_from(
+    (
+        lambda n: "..a" * n,
+        lambda n: ".spec" + "..[*]" * n,
+        lambda n: ".spec" + ".a" * n,
+        lambda n: ".spec" + "[*]" * n,
+        lambda n: ".spec.a[?(@..a==1)]" * n,
+        lambda n: ".spec" + "[?(@.a" * n + ")]" * n,
+    )
+)
+COLUMN_COUNTS = st.sampled_from((0, 1, 150, 5_000))
+
+
 def _property(draw: st.DrawFn) -> Json:
     count = draw(COUNTS)
-    kind = draw(st.sampled_from(("pattern", "enum", "rules", "deep", "wide", "default", "list map", "set", "junctors")))
+    kind = draw(st.sampled_from(PROPERTIES))
     text = {"type": "string"}
     match kind:
         case "pattern":
             return {**text, "pattern": draw(PATTERNS)(min(count, 9_000))}
+        case "patterns":
+            make = draw(PATTERNS)
+            properties = {f"p{number}": {**text, "pattern": make(20) + str(number)} for number in range(count)}
+            return {"type": "object", "properties": properties}
+        case "defaults":
+            pattern, value = draw(PATTERNS)(200), "a" * draw(COUNTS)
+            properties = {f"p{number}": {**text, "pattern": pattern, "default": value} for number in range(count)}
+            return {"type": "object", "properties": properties}
         case "enum":
             return {**text, "enum": [f"v{number}" for number in range(count)]}
         case "rules":
@@ -140,22 +176,27 @@ VALUES: tuple[Callable[[int], Any], ...] = (
 
 @st.composite
 def definitions(draw: st.DrawFn) -> tuple[Request, ...]:
-    """A definition, and an object of its kind."""
+    """A definition, an object of its kind, and a table of such."""
     properties = {name: _property(draw) for name in "abc"[: draw(st.integers(1, 3))]}
     versions = draw(st.sampled_from((1, 1, 2, 40)))
-    text = fitting(lambda count: definition(properties, count), versions)
+    path = draw(COLUMNS)(draw(st.sampled_from((1, 20, 200, 100_000))))
+    columns = [path] * min(draw(COLUMN_COUNTS), LARGEST_BODY // 2 // len(path))
+    text = fitting(lambda count: definition(properties, count, columns), versions)
     if versions and len(text) > LARGEST_BODY:
         text = json.dumps(definition({}))
     build = {name: draw(st.sampled_from(VALUES)) for name in properties}
     head = {"apiVersion": "example.com/v1", "kind": "Other", "metadata": {"name": "o"}}
     other = fitting(lambda count: {**head, "spec": {name: make(count) for name, make in build.items()}}, draw(COUNTS))
-    return Request("POST", DEFINITIONS, text), Request("POST", "/apis/example.com/v1/others", other)
+    return (
+        Request("POST", DEFINITIONS, text),
+        Request("POST", OTHERS, other),
+        Request("GET", OTHERS, None, accept=AS_TABLE),
+    )
 
 
 # -- objects -----------------------------------------------------------------------------------------------------------
 
 
-AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 USES: tuple[Callable[[str, str], Request], ...] = (
     lambda path, _: Request("GET", path, None),
     lambda path, _: Request("GET", path, None, accept="application/yaml"),

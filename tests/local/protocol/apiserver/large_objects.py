@@ -1,7 +1,7 @@
 """Objects with as many parts as are asked for, each of them small: what takes a server longest to go through."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -215,10 +215,18 @@ def webhook_rules(count: int) -> Json:
     return found
 
 
-def definition(properties: Json, versions: int = 1, **spec: Any) -> Json:
+def definition(properties: Json, versions: int = 1, columns: Sequence[str] = (), **spec: Any) -> Json:
+    """`columns` are paths."""
+    shown = [{"name": f"c{number}", "type": "string", "jsonPath": path} for number, path in enumerate(columns)]
     schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}}
     listed = [
-        {"name": f"v{number + 1}", "served": True, "storage": not number, "schema": {"openAPIV3Schema": schema}}
+        {
+            "name": f"v{number + 1}",
+            "served": True,
+            "storage": not number,
+            "schema": {"openAPIV3Schema": schema},
+            "additionalPrinterColumns": shown,
+        }
         for number in range(versions)
     ]
     names = {"kind": "Other", "plural": "others"}
