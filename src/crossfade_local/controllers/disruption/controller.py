@@ -7,7 +7,7 @@ from typing import Final
 from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.events import EventRecorder
-from crossfade_kube.meta import JsonObject, NamespacedName, Resource
+from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName, Resource
 from crossfade_kube.resources import DEPLOYMENT, POD, REPLICA_SET, REPLICATION_CONTROLLER
 from crossfade_local.controllers.disruption.budget import (
     budget_status,
@@ -61,10 +61,25 @@ class Budgets:
         self._pods = informers.of(POD)
         self._sets = informers.of(REPLICA_SET)
         self._deployments = informers.of(DEPLOYMENT)
-        self._budgets.on_change(lambda _, after: self.reconciler.queue.add(key_of(after)) if after else None)
+        self._selectors: dict[NamespacedName, LabelSelector] = {}
+        """Of budgets: every change of a pod asks all of them."""
+        self._budgets.on_change(self._on_budget)
         self._pods.on_change(self._on_pod)
         for scaled in (self._sets, self._deployments):
             scaled.on_change(self._on_scale)
+
+    def _on_budget(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        if after is None:
+            if before is not None:
+                self._selectors.pop(key_of(before), None)
+            return
+        key = key_of(after)
+        self.reconciler.queue.add(key)
+        selector = label_selector((after.get("spec") or {}).get("selector"))
+        if selector is None:
+            self._selectors.pop(key, None)
+        else:
+            self._selectors[key] = selector
 
     def _on_pod(self, before: JsonObject | None, after: JsonObject | None) -> None:
         for pod in (before, after):
@@ -72,9 +87,10 @@ class Budgets:
                 continue
             labels = pod["metadata"].get("labels") or {}
             for budget in self._budgets.in_namespace(namespace_of(pod)):
-                selector = label_selector((budget.get("spec") or {}).get("selector"))
+                key = key_of(budget)
+                selector = self._selectors.get(key)
                 if selector is not None and selector.matches(labels):
-                    self.reconciler.queue.add(key_of(budget))
+                    self.reconciler.queue.add(key)
 
     def _on_scale(self, before: JsonObject | None, after: JsonObject | None) -> None:
         if before is None or after is None or _replicas(before) == _replicas(after):
