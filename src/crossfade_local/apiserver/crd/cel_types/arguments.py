@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from crossfade_local.apiserver.crd import patterns
+from crossfade_local.apiserver.crd.cel_types import formats
 from crossfade_local.apiserver.crd.cel_types.expression import (
     Applied,
     Constant,
@@ -64,7 +65,7 @@ _OF_PATTERNS: Final = ("matches", "find", "findAll")
 
 def faults(expression: Expression) -> list[Fault]:
     """Of an expression whose types are right."""
-    found = [fault for part in all_of(expression) for fault in _of_literal(part)]
+    found = [fault for part in all_of(expression) for fault in (*_of_literal(part), *formats.faults(part))]
     return [*found, *(fault for part in all_of(expression, _is_no_format) for fault in _of_mixed(part))]
 
 
