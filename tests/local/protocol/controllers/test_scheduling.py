@@ -105,8 +105,12 @@ async def test_a_taint_drives_out_what_does_not_tolerate_it(bed: Bed) -> None:
     await gone(bed, "any")
     await gone(bed, "brief")
     assert await runs(bed, "brave")
-    marks = await bed.messages("TaintManagerEviction")
-    assert sorted(marks) == [f"Marking for deletion Pod {bed.namespace}/{name}" for name in ("any", "brief")]
+
+    async def are_marked() -> bool:
+        marks = await bed.messages("TaintManagerEviction")
+        return sorted(marks) == [f"Marking for deletion Pod {bed.namespace}/{name}" for name in ("any", "brief")]
+
+    await bed.until(are_marked, "the Events")
 
 
 async def test_what_matters_more_pushes_others_aside(bed: Bed) -> None:
