@@ -16,6 +16,9 @@ _LONGEST_PATH: Final = 2_048
 _MOST_SELECTABLE: Final = 8
 _LONGEST_WARNING: Final = 256
 _SELECTABLE_TYPES: Final = ("boolean", "integer", "string")
+# What all versions have alike Kubernetes looks at without what they have apart, a schema too, and the other way round.
+_NO_SCHEMA: Final = {"spec.selectableFields": "validations.schema is included"}
+_NO_SCHEMA_OF_VERSION: Final = "`version.schema.openAPIV3Schema` is not included"
 _NOT_SELECTABLE: Final = (
     "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
 )
@@ -85,7 +88,7 @@ def _simple_path(field: str, path: str, *, is_needed: bool) -> Iterator[FieldErr
 def validate_selectable_fields(field: str, found: Any, schema: Any) -> Iterator[FieldError]:
     selectable = objects({"found": found}, "found")
     if selectable and not isinstance(schema, dict):
-        yield invalid(field, "", "may only be set when validations.schema is included")
+        yield invalid(field, "", f"may only be set when {_NO_SCHEMA.get(field, _NO_SCHEMA_OF_VERSION)}")
         return
     taken: set[str] = set()
     for index, one in enumerate(selectable):

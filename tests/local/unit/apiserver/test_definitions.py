@@ -97,6 +97,18 @@ def test_fields_to_select_by(paths: list[str], expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "without"),
+    [
+        ("spec.selectableFields", "validations.schema is included"),
+        ("spec.versions[0].selectableFields", "`version.schema.openAPIV3Schema` is not included"),
+    ],
+)
+def test_fields_to_select_by_need_a_schema_that_is_kept_where_they_are(field: str, without: str) -> None:
+    [found] = validate_selectable_fields(field, [{"jsonPath": ".spec.x"}], None)
+    assert str(found) == f'{field}: Invalid value: "": may only be set when {without}'
+
+
+@pytest.mark.parametrize(
     ("version", "expected"),
     [
         ({"deprecationWarning": "w"}, ['d: Invalid value: "w": can only be set for deprecated versions']),
