@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
+# Of each pattern RE2 keeps what matching has found out about it, within its memory. Few need much.
 _REMEMBERED: Final = 1_000
+_MEMORY: Final = 256 * 1024
+_LARGE_REMEMBERED: Final = 32
+_MEMORY_OF_LARGE: Final = 8 * 1024 * 1024
+_TOO_LARGE: Final = "pattern too large"
 _COMPILING_S: Final = 0.5
 # What RE2 and Go's package of the same syntax call the same fault.
 _GO_TEXTS: Final = {
@@ -21,13 +26,38 @@ _GO_TEXTS: Final = {
 }
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _compiled(pattern: str) -> Any:
+    return _small(pattern) or _large(pattern)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _small(pattern: str) -> Any:
+    """None where it needs more memory."""
+    try:
+        return _compile(pattern, _MEMORY)
+    except Exception as error:
+        if _said(error).startswith(_TOO_LARGE):
+            return None
+        raise
+
+
+@lru_cache(maxsize=_LARGE_REMEMBERED)
+def _large(pattern: str) -> Any:
+    return _compile(pattern, _MEMORY_OF_LARGE)
+
+
+def _compile(pattern: str, memory: int) -> Any:
     import re2
 
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = memory
     return re2.compile(pattern, options)
+
+
+def _said(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
 def pattern_error(pattern: str) -> str:
@@ -35,8 +65,7 @@ def pattern_error(pattern: str) -> str:
     try:
         _compiled(pattern)
     except Exception as error:
-        said = error.args[0] if error.args else ""
-        return _go_text(said.decode(errors="replace") if isinstance(said, bytes) else str(said))
+        return _go_text(_said(error))
     return ""
 
 
