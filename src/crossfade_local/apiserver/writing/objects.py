@@ -57,15 +57,13 @@ def admit_body(resource: ResourceType, call: Call, body: Body, refusal: Refusal 
 
 
 def _drop_doubled_owners(call: Call, metadata: JsonObject) -> None:
-    owners, kept = metadata.get("ownerReferences") or [], list[JsonObject]()
+    kept: dict[bytes, JsonObject] = {}
     doubled = []
-    for owner in owners:
-        if owner in kept:
+    for owner in metadata.get("ownerReferences") or []:
+        if kept.setdefault(orjson.dumps(owner, option=orjson.OPT_SORT_KEYS), owner) is not owner:
             doubled.append(owner.get("uid", ""))
-        else:
-            kept.append(owner)
     if doubled:
-        metadata["ownerReferences"] = kept
+        metadata["ownerReferences"] = list(kept.values())
         call.warn(_DOUBLED_OWNERS + ", ".join(doubled))
 
 
