@@ -3,13 +3,14 @@
 import ipaddress
 import random
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.defaults import default_addresses, drop_type_dependent_fields
 from crossfade_local.apiserver.state.storage import Storage
-from crossfade_local.apiserver.validation.errors import FieldError, invalid
+from crossfade_local.apiserver.validation.errors import FieldError, invalid, listed
 from crossfade_local.apiserver.validation.services import family_errors
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.status import StatusError, internal
@@ -37,7 +38,9 @@ def allocate(storage: Storage) -> Callable[[Attributes], None]:
             _agree(spec, old)
             _keep_allocated(spec, old)
         others = [stored.object for stored in storage.scan(_BUCKET) if stored.key != _key(attributes)]
-        errors = list(_families(spec, old)) or [*_cluster_ip(spec, old, others), *_node_ports(spec, others)]
+        errors = listed(_families(spec, old)) or listed(
+            chain(_cluster_ip(spec, old, others), _node_ports(spec, others))
+        )
         if errors:
             body = invalid_status(group="", kind="Service", name=attributes.name, errors=errors)
             raise StatusError.from_body(body)
@@ -102,9 +105,10 @@ def _families(spec: JsonObject, old: JsonObject) -> Iterator[FieldError]:
     is_as_before = (families, policy) == (old.get("ipFamilies") or [], old.get("ipFamilyPolicy"))
     if not _needs_ip(spec) or is_any_familys or is_as_before:
         return
-    errors = list(family_errors(spec))
-    yield from errors
-    if errors:
+    errors = family_errors(spec)
+    if first := next(errors, None):
+        yield first
+        yield from errors
         return
     if len(families) > 1 and policy == "SingleStack":
         said = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"

@@ -60,8 +60,10 @@ def _drop_doubled_owners(call: Call, metadata: JsonObject) -> None:
     kept: dict[bytes, JsonObject] = {}
     doubled = []
     for owner in metadata.get("ownerReferences") or []:
-        if kept.setdefault(orjson.dumps(owner, option=orjson.OPT_SORT_KEYS), owner) is not owner:
+        if (key := orjson.dumps(owner, option=orjson.OPT_SORT_KEYS)) in kept:
             doubled.append(owner.get("uid", ""))
+        else:
+            kept[key] = owner
     if doubled:
         metadata["ownerReferences"] = list(kept.values())
         call.warn(_DOUBLED_OWNERS + ", ".join(doubled))
