@@ -32,6 +32,10 @@ class Attributes:
         return self.resource.bucket
 
     @property
+    def is_new_pod(self) -> bool:
+        return self.operation == "CREATE" and self.bucket == "/pods" and not self.subresource
+
+    @property
     def told_name(self) -> str:
         """For whom it is refused: what a name begins with that is not made yet."""
         metadata = (self.new or {}).get("metadata") or {}

@@ -20,7 +20,7 @@ def defaults_of_limits(storage: Storage) -> Callable[[Attributes], None]:
 
     def step(attributes: Attributes) -> None:
         pod = attributes.new
-        if pod is None or not _is_new_pod(attributes):
+        if pod is None or not attributes.is_new_pod:
             return
         for stored in storage.scan(_BUCKET, attributes.namespace):
             fill_in(pod, objects(stored.object, "spec", "limits"))
@@ -34,7 +34,7 @@ def check_limits(storage: Storage) -> Callable[[Attributes], None]:
     def step(attributes: Attributes) -> None:
         obj = attributes.new
         is_claim = attributes.bucket == "/persistentvolumeclaims" and not attributes.subresource
-        if obj is None or not (is_claim or _is_new_pod(attributes) or _is_resized_pod(attributes)):
+        if obj is None or not (is_claim or attributes.is_new_pod or _is_resized_pod(attributes)):
             return
         for stored in storage.scan(_BUCKET, attributes.namespace):
             limits = objects(stored.object, "spec", "limits")
@@ -44,10 +44,6 @@ def check_limits(storage: Storage) -> Callable[[Attributes], None]:
                 raise forbidden(attributes.resource.plural, "", attributes.name, said)
 
     return step
-
-
-def _is_new_pod(attributes: Attributes) -> bool:
-    return attributes.operation == "CREATE" and attributes.bucket == "/pods" and not attributes.subresource
 
 
 def _is_resized_pod(attributes: Attributes) -> bool:

@@ -23,7 +23,7 @@ def default_account(storage: Storage) -> Callable[[Attributes], Awaitable[None]]
     """Waits a second for a new namespace's account, which a controller makes: one file may hold namespace and pod."""
 
     async def wait(attributes: Attributes) -> None:
-        if attributes.new is None or not _is_new_pod(attributes) or _account_of(attributes.new) != _DEFAULT_ACCOUNT:
+        if attributes.new is None or not attributes.is_new_pod or _account_of(attributes.new) != _DEFAULT_ACCOUNT:
             return
         for _ in range(_ACCOUNT_TRIES):
             if storage.get("/serviceaccounts", attributes.namespace, _DEFAULT_ACCOUNT) is not None:
@@ -38,7 +38,7 @@ def service_account(storage: Storage) -> Callable[[Attributes], None]:
 
     def step(attributes: Attributes) -> None:
         pod = attributes.new
-        if pod is None or not _is_new_pod(attributes) or "kubernetes.io/config.mirror" in _annotations(pod):
+        if pod is None or not attributes.is_new_pod or "kubernetes.io/config.mirror" in _annotations(pod):
             return
         spec = pod.setdefault("spec", {})
         name = _account_of(pod)
@@ -64,10 +64,6 @@ def _account_of(pod: JsonObject) -> str:
     spec = pod.get("spec") or {}
     name: str = spec.get("serviceAccountName") or spec.get("serviceAccount") or _DEFAULT_ACCOUNT
     return name
-
-
-def _is_new_pod(attributes: Attributes) -> bool:
-    return attributes.operation == "CREATE" and attributes.bucket == "/pods" and not attributes.subresource
 
 
 def _annotations(pod: JsonObject) -> JsonObject:

@@ -18,9 +18,8 @@ _OVERHEAD_ALONE: Final = "pod rejected: Pod Overhead set without corresponding R
 
 def apply_runtime_class(storage: Storage) -> Callable[[Attributes], None]:
     def step(attributes: Attributes) -> None:
-        if not _is_new_pod(attributes):
+        if attributes.new is None or not attributes.is_new_pod:
             return
-        assert attributes.new is not None
         spec = attributes.new["spec"]
         found = _class_of(storage, attributes, spec)
         if isinstance(found.get("overhead"), dict):
@@ -39,9 +38,8 @@ def check_overhead(storage: Storage) -> Callable[[Attributes], None]:
     """Whatever others have made of it: a pod's overhead is its class's."""
 
     def step(attributes: Attributes) -> None:
-        if not _is_new_pod(attributes):
+        if attributes.new is None or not attributes.is_new_pod:
             return
-        assert attributes.new is not None
         spec = attributes.new["spec"]
         found = _class_of(storage, attributes, spec)
         if not isinstance(found.get("overhead"), dict):
@@ -51,10 +49,6 @@ def check_overhead(storage: Storage) -> Callable[[Attributes], None]:
             raise _refused(attributes, _OTHER_OVERHEAD)
 
     return step
-
-
-def _is_new_pod(attributes: Attributes) -> bool:
-    return attributes.operation == "CREATE" and attributes.bucket == "/pods" and not attributes.subresource
 
 
 def _class_of(storage: Storage, attributes: Attributes, spec: JsonObject) -> JsonObject:
